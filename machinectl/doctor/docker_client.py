@@ -100,10 +100,10 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) ->
         yield machine_variables_check(at_host[0], environment)
         yield from ca_bundle_checks(at_host[0], environment)
     elif host:
-        there = f"docker uses {host} (DOCKER_HOST), which is not a machine here, whatever its context is"
+        there = f"DOCKER_HOST overrides docker's context: docker uses {host}, which is not a machine here"
         yield unknown(SHELL, there, Hint("Unset it", AGAIN))
     elif context:
-        there = f"docker uses the context {context} (DOCKER_CONTEXT), whatever `docker context use` chose"
+        there = f"DOCKER_CONTEXT overrides `docker context use`: docker uses the context {context}"
         yield unknown(SHELL, there, Hint("Unset it", "unset DOCKER_CONTEXT"))
     elif stray := tls_without_host(environment):
         yield broken(SHELL, stray, Hint("Unset it", AGAIN))

@@ -229,7 +229,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
         (
             shut_out,
             BROKEN,
-            f"the engine reads another list of CAs than {CLIENTS}, and does not accept {', '.join(shut_out)}",
+            f"the engine does not read {CLIENTS}, but another list of CAs, and rejects {', '.join(shut_out)}",
             Hint("Merge that list into the file", provision, machine),
         ),
         (

@@ -104,7 +104,7 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         return with_checks(way, failed(TCP, exc), *unseen(later[1:], "TCP failed"))
     way = with_checks(way, ok(TCP, f"{endpoint.peer} accepts connections"))
     if not machine.tls:
-        plain = "not used: whoever reaches that port is root on the host"
+        plain = "not used: anyone who reaches this port is root on the host"
         return with_answer(
             endpoint,
             with_checks(

@@ -71,7 +71,9 @@ class Systemd:
         self.paths = [os.path.join(config, "systemd", "user", f"{name}.{kind}") for kind in ("service", "timer")]
 
     def files(self, command: Sequence[str], environment: Mapping[str, str]) -> list[bytes]:
-        """Return the contents of `paths`."""
+        """Return the contents of `paths`. Raises MachineError for a program that systemd cannot start."""
+        if not set("\"'\\$").isdisjoint(command[0]):
+            raise MachineError(f"systemd cannot start {command[0]}", Hint("Install machinectl at another path"))
         variables = [systemd_word(f"{name}={value}", dollars=False) for name, value in environment.items()]
         service = SERVICE.format(
             environment="".join(f"Environment={word}\n" for word in variables),

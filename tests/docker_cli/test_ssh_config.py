@@ -6,7 +6,6 @@ import json
 import shutil
 import string
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.config_block import host_block, quote_include
+from machinectl.ssh.openssh.config_block import host_block
 from tests.support.in_process import machinectl
 from tests.support.program import started
 from tests.support.registered import added, register
@@ -237,18 +236,6 @@ def test_whatever_a_record_says_a_block_is_one_machines_and_names_its_files_or_i
     assert all(line.startswith("    ") and line.isprintable() for line in lines)
     keywords = [line.split()[0] for line in lines]
     assert not {"ProxyCommand", "LocalCommand", "Match", "Host", "Include"} & set(keywords)
-
-
-@given(st.text(st.sampled_from("ab %$*?[]{}\\\"'üñ")))
-def test_an_include_means_its_file_whatever_that_is_called(name: str) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        store = Path(directory, f"x{name}")
-        store.mkdir()
-        (store / "file").write_text("Host orion\n  HostName 192.0.2.7\n")
-        (store / "file").chmod(0o600)
-        config = Path(directory, "config")
-        config.write_text(f"Include {quote_include(str(store / 'file'))}\n")
-        assert said_by_ssh(config, "orion")["hostname"] == "192.0.2.7"
 
 
 def test_two_machines_that_change_at_once_are_both_in_the_file(store: Store) -> None:

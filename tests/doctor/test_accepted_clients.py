@@ -38,7 +38,7 @@ def test_whom_a_list_of_the_hosts_owner_shuts_out_is_named() -> None:
     host = replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, OWN + ALICE)})
     found = accepted_clients_check(host, OWN, [holder("alice", ALICE)], Shell("orion", "sudo"))
     assert found
-    assert (found.verdict, found.seen.endswith("and does not accept alice")) == (Verdict.BROKEN, True)
+    assert (found.verdict, found.seen.endswith("and rejects alice")) == (Verdict.BROKEN, True)
     assert found.hint.endswith("machinectl provision orion")
 
 

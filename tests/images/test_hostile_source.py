@@ -63,21 +63,6 @@ def test_an_engine_that_does_not_answer_is_given_up_after_the_usual_time(
         images.known()
 
 
-def test_a_list_of_images_that_never_ends_is_given_up() -> None:
-    def endless(connection: servers.Connection) -> None:
-        connection.request()
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while True:
-            connection.send(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
-
-    with (
-        servers.serving(endless) as port,
-        Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images,
-        pytest.raises(MachineError, match="more than 67,108,864 bytes"),
-    ):
-        images.listed()
-
-
 def test_the_start_of_an_id_that_fits_several_images_is_refused(
     answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

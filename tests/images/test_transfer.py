@@ -323,15 +323,6 @@ def test_layers_that_all_engines_have_for_certain_are_not_kept(
     assert unneeded_layers(SourceImage("sha256:id", by_containerd, 9, (LOW, HIGH)), engines) == unneeded
 
 
-def test_a_failing_target_stops_no_other(engines: dict[str, Engine], sender: Sender, tmp_path: Path) -> None:
-    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    off = Engine(Endpoint(f"unix://{tmp_path}/nothing.sock"))
-    results = sender.send(engines["classic"], {"off": off, "on": engines["containerd"]}, "app:1")
-    assert isinstance(results["off"], MachineError)
-    assert "nothing.sock" in results["off"].cause
-    assert isinstance(results["on"], Sent)
-
-
 @pytest.mark.parametrize("store", STORES)
 def test_a_base_that_disappears_meanwhile_is_sent_after_all(
     engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -352,19 +343,6 @@ def test_a_base_that_disappears_meanwhile_is_sent_after_all(
     sent = sender.send_one(archive, target, "app:1")
     assert sent.sent > len(low) + len(high)
     assert len(target.saved_blobs("app:1")) >= 4
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    low, high = unique_layer(), unique_layer()
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([low, high])}))
-    engines[store].load(saved({"base:1": Made([low])}))
-    monkeypatch.setattr(engine_images, "LOOKING", -100)
-    assert sender.send_one(archive, engines[store], "app:1").layers == 2
-    assert len(engines[store].saved_blobs("app:1")) >= 4
 
 
 @pytest.fixture
@@ -406,19 +384,6 @@ def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(sender: Sende
         assert disk_usage(small.socket.parent / "disk").used < used + (1 << 20)
         archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
         assert sender.send_one(archive, target, "app:1").layers == 1
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_a_cut_archive_leaves_nothing_on_the_target(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path
-) -> None:
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([unique_layer()])})[:100_000])
-    before = engines[store].images()
-    with pytest.raises(MachineError, match=r"cut short|not an image archive"):
-        sender.send_one(archive, engines[store], "app:1")
-    assert engines[store].images() == before
-    assert os.listdir(os.environ["TMPDIR"]) == []
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -205,12 +205,6 @@ def valid_until(days: int) -> str:
     return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
 
 
-def test_an_expired_one_is_due_too(store: Store, engines: Engines) -> None:
-    owned(store, "orion", client=900, server=900)
-    assert summaries(renewed(store)) == {"orion": f"new server and client certificates; valid until {valid_until(820)}"}
-    assert engines.restarted == ["orion"]
-
-
 def test_only_what_is_due_is_renewed_on_all_machines_or_the_named_ones(store: Store, engines: Engines) -> None:
     for name, days in (("new", 0), ("old", OLD), ("older", OLD + 9)):
         owned(store, name, server=days)
@@ -378,14 +372,6 @@ def test_json_is_one_object_for_each_machine_in_its_own_line(store: Store) -> No
     assert found["old"]["Expires"] == rfc3339(expiry_dates(own(store, "old").server)[0])
     assert "port 1 refuses the connection" in found["late"]["Reason"]
     assert found["late"]["Expires"] == rfc3339(expiry_dates(own(store, "late").server)[0])
-
-
-def test_without_a_name_and_due_the_error_names_both(store: Store) -> None:
-    owned(store, "orion", client=OLD)
-    done = machinectl("renew", "--dry-run", store=store.root)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "machinectl renew --due --dry-run; or" in done.stderr
-    assert "machinectl renew --dry-run <NAME>\n" in done.stderr
 
 
 def test_without_due_it_renews_now_and_asks_first(store: Store, sshd: Sshd) -> None:

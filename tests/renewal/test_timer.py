@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.check import Verdict
+from machinectl.errors import MachineError
 from machinectl.renewal import timer as renewal_timer
 from machinectl.renewal.timer import Launchd, Systemd, checks, own_program, scheduler, systemd_word, timer_words
 from tests.support.in_process import machinectl
@@ -251,3 +252,9 @@ def test_any_path_of_the_program_is_started(tmp_path: Path, directory: str) -> N
     service, _ = written(tmp_path, str(program), "renew", directory)
     # systemd finds no program at a path that it reads otherwise.
     assert verified(tmp_path, service) == (0, "", "")
+
+
+@pytest.mark.parametrize("directory", ["$HOME ${X} $$", """it's "own\"""", "a\\nb\\"])
+def test_a_path_that_systemd_cannot_start_is_refused(tmp_path: Path, directory: str) -> None:
+    with pytest.raises(MachineError, match="systemd cannot start"):
+        written(tmp_path, f"/opt/{directory}/machinectl", "renew")

@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -205,18 +204,3 @@ async def ask_at_once(path: str, count: int) -> None:
         await writer.wait_closed()
 
     await asyncio.gather(*(ask() for _ in range(count)))
-
-
-def test_half_a_connection_is_closed_over_tls_in_both_directions(dockerd: Dockerd, store: Store, runtime: Path) -> None:
-    """dockerd answers a request whose client has sent all that it will send, and then closes."""
-    register_engine(store, "orionbox", dockerd)
-    with socket_process(store, "orionbox") as (_, path), socket.socket(socket.AF_UNIX) as client:
-        client.connect(path)
-        client.settimeout(30)
-        client.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
-        client.shutdown(socket.SHUT_WR)
-        said = b""
-        while piece := client.recv(1000):
-            said += piece
-    assert said.endswith(b"\r\n\r\nOK")
-    assert left_open(runtime) == []

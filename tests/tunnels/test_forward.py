@@ -234,18 +234,6 @@ def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
     assert any(hint.endswith("machinectl set --ssh-port <PORT> orion") for hint in hints), hints
 
 
-@pytest.mark.usefixtures("runtime")
-def test_a_host_that_wants_a_password_is_an_error_without_a_terminal(orion: Store, sshd: Sshd) -> None:
-    del orion
-    sshd.authorized_keys.write_text("")
-    sshd.configure("PasswordAuthentication yes")
-    login = f"{sshd.user}@{sshd.host}:{sshd.port}"
-    for words in (["orion", "80"], ["--auto", "orion"]):
-        status, lines = refused(*words)
-        assert (status, f"Error: {login} refuses the login" in lines[0]) == (1, True)
-        assert "Give the password: --ssh-password-file <FILE>" in lines[1]
-
-
 def test_a_machine_without_ssh_is_refused(orion: Store) -> None:
     del orion
     assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "--no-tls", "far").returncode == 0
