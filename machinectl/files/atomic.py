@@ -11,7 +11,6 @@ from machinectl.errors import NO_HINT, Hint, MachineError, shell_word
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
 
 PRIVATE_DIRECTORY = 0o700
@@ -21,9 +20,6 @@ PRIVATE_FILE = 0o600
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # Bytes.
 PIECE = 1 << 16
-# Threads that sync.
-MOST_SYNCS = 16
-SYNC_THREADS: list[ThreadPoolExecutor] = []
 # Bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
 # Errors of flock on file systems without locks (NFS without its lock daemon).
@@ -129,23 +125,8 @@ def write_tree(
         path = os.path.join(directory, name)
         make_directories(os.path.dirname(path))
         write_new(path, data, mode_of(name), sync=False)
-    sync_together(*(os.path.join(directory, name) for name in files), *(folder for folder, _, _ in os.walk(directory)))
-
-
-def sync_together(*paths: str) -> None:
-    """Sync files and directories in threads: a file system writes its journal once for all that wait for it."""
-    list(sync_threads().map(sync_path, paths))
-
-
-def sync_threads() -> ThreadPoolExecutor:
-    # No functools.cache: `env` loads this module, and would load functools for it.
-    if not SYNC_THREADS:
-        from concurrent.futures import ThreadPoolExecutor
-
-        # A forked process has none of the threads.
-        os.register_at_fork(after_in_child=SYNC_THREADS.clear)
-        SYNC_THREADS.append(ThreadPoolExecutor(MOST_SYNCS))
-    return SYNC_THREADS[0]
+    for path in (*(os.path.join(directory, name) for name in files), *(folder for folder, _, _ in os.walk(directory))):
+        sync_path(path)
 
 
 def make_directories(path: str) -> None:

@@ -13,7 +13,7 @@ from machinectl.files.user_directories import temporary_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PREFIX, SSH_PREFIX = "machinectl-spool-", "machinectl-ssh-"
 ENDED = "-ended"
@@ -45,12 +45,9 @@ def spool_directory() -> Iterator[str]:
 
 
 @contextmanager
-def own_directory(place: str, prefix: str, abandon: Callable[[str], object] | None = None) -> Iterator[str]:
-    """Make a directory of mode 0700, and remove it at the end. Raises OSError.
-
-    `abandon` gets the path of a killed process's directory before its removal.
-    """
-    remove_abandoned(place, prefix, abandon)
+def own_directory(place: str, prefix: str) -> Iterator[str]:
+    """Make a directory of mode 0700, and remove it at the end. Raises OSError."""
+    remove_abandoned(place, prefix)
     path, descriptor = new_directory(place, prefix)
     try:
         yield path
@@ -81,7 +78,7 @@ def new_directory(place: str, prefix: str) -> tuple[str, int]:
             os.close(descriptor)
 
 
-def remove_abandoned(place: str, prefix: str, abandon: Callable[[str], object] | None) -> None:
+def remove_abandoned(place: str, prefix: str) -> None:
     """Remove directories of ours that no process holds."""
     with os.scandir(place) as entries:
         mine = [each.path for each in entries if each.name.startswith(prefix) and is_own_directory(each)]
@@ -93,8 +90,6 @@ def remove_abandoned(place: str, prefix: str, abandon: Callable[[str], object] |
             continue
         try:
             if take_lock(descriptor, without_locks=False):
-                if abandon:
-                    abandon(path)
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(descriptor)

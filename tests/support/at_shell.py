@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import select
 import struct
 import subprocess
 import termios
@@ -16,17 +15,15 @@ import pyte
 
 from machinectl.cli.parsing.shell_snippets import start_up_code
 from tests.support.program import COMMAND
-from tests.support.puppets import lines_of
+from tests.support.puppets import TerminalView
 from tests.support.real import need
 from tests.support.shells import put_program, variables_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 ROWS, COLUMNS = 50, 120
-# Until a test fails that waits for what does not come. Seconds.
-PATIENCE = 30
 # `clear` is a program, which takes longer to start than all the rest of a test's line. No alias is meant.
 CLEAR = r"\printf '\033[H\033[2J'"
 TAB, CONTROL_C, CONTROL_U = "\t", "\x03", "\x15"
@@ -51,38 +48,15 @@ class Screen(pyte.Screen):
         os.write(self.terminal, data.encode())
 
 
-class Person:
+class Person(TerminalView):
     """Who types, and looks at the screen."""
 
     def __init__(self, terminal: int, log: Path) -> None:
-        self.terminal = terminal
-        self.screen = Screen(COLUMNS, ROWS)
-        self.screen.terminal = terminal
-        self._stream = pyte.ByteStream(self.screen)
+        screen = Screen(COLUMNS, ROWS)
+        screen.terminal = terminal
+        super().__init__(terminal, screen)
         self.log = log
         self.ran = 0
-
-    @property
-    def lines(self) -> list[str]:
-        """What is on the screen now, without the empty lines."""
-        return lines_of(self.screen)
-
-    def type(self, text: str) -> None:
-        os.write(self.terminal, text.encode())
-
-    def until(self, seen: Callable[[], bool]) -> None:
-        """Look on until something is seen."""
-        while not seen():
-            ready, _, _ = select.select([self.terminal], [], [], PATIENCE)
-            try:
-                piece = os.read(self.terminal, 65536) if ready else b""
-            except OSError:  # EIO: the shell has ended
-                piece = b""
-            assert piece, f"nothing comes any more, and all that is seen is {self.lines}"
-            self._stream.feed(piece)
-
-    def until_text(self, *texts: str) -> None:
-        self.until(lambda: all(any(text in line for line in self.lines) for text in texts))
 
     def until_line(self, line: str) -> None:
         """Look on until the last line is this one."""

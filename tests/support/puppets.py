@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import socket
 import struct
 import subprocess
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
 
+# Until a test fails that waits for what does not come. Seconds.
+PATIENCE = 30
 # What draws with rich, and is imported only for that.
 BOARD = "machinectl.cli.output.live_board"
 
@@ -71,14 +74,13 @@ def lines_of(screen: Any) -> list[str]:
     return [line for line in lines if line]
 
 
-class OnTerminal(Puppets):
-    """They are seen on a terminal."""
+class TerminalView:
+    """A terminal: keys that are typed there, and what is seen."""
 
-    def __init__(self, process: subprocess.Popen[bytes], wires: IO[str], terminal: int, screen: pyte.Screen) -> None:
-        super().__init__(process, wires)
+    def __init__(self, terminal: int, screen: pyte.Screen) -> None:
         self.terminal = terminal
         self.screen = screen
-        self._stream = pyte.ByteStream(self.screen)
+        self._stream = pyte.ByteStream(screen)
         self.raw = b""
 
     @property
@@ -86,22 +88,16 @@ class OnTerminal(Puppets):
         """What is on the screen now, without the empty lines."""
         return lines_of(self.screen)
 
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
     def until(self, seen: Callable[[], bool]) -> None:
         """Look on until something is seen."""
         while not seen():
-            assert self._look(), f"the program has ended, and all that is seen is {self.lines}"
+            assert self.look(), f"nothing comes any more, and all that is seen is {self.lines}"
 
     def until_text(self, *texts: str) -> None:
         self.until(lambda: all(any(text in line for line in self.lines) for text in texts))
-
-    def end(self) -> int:
-        """Look on until the program has ended; its exit code."""
-        while self._look():
-            pass
-        return self.process.wait()
-
-    def type(self, text: str) -> None:
-        os.write(self.terminal, text.encode())
 
     def echoes(self) -> bool:
         """Whether the terminal shows what is typed."""
@@ -109,14 +105,30 @@ class OnTerminal(Puppets):
         assert isinstance(modes, int)
         return bool(modes & termios.ECHO)
 
-    def _look(self) -> bool:
+    def look(self) -> bool:
+        """Wait for more; False if none comes, as the program has ended."""
+        ready, _, _ = select.select([self.terminal], [], [], PATIENCE)
         try:
-            piece = os.read(self.terminal, 65536)
+            piece = os.read(self.terminal, 65536) if ready else b""
         except OSError:  # EIO: the other end is closed
-            return False
+            piece = b""
         self.raw += piece
         self._stream.feed(piece)
         return bool(piece)
+
+
+class OnTerminal(TerminalView, Puppets):
+    """They are seen on a terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], wires: IO[str], terminal: int, screen: pyte.Screen) -> None:
+        TerminalView.__init__(self, terminal, screen)
+        Puppets.__init__(self, process, wires)
+
+    def end(self) -> int:
+        """Look on until the program has ended; its exit code."""
+        while self.look():
+            pass
+        return self.process.wait()
 
 
 class Piped(Puppets):
