@@ -15,9 +15,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.addresses import address_kind, place_of, taken_addresses
-from machinectl.machines.holders import is_sender
+from machinectl.machines.holders import OwnAccess, is_sender
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance
-from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
 from machinectl.machines.selection import waiting
 from machinectl.machines.spoken_fingerprint import hide_fingerprints

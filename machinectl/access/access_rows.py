@@ -11,8 +11,16 @@ from machinectl.access.requesting import own_digest
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.shared_hosts import is_set_up_here
-from machinectl.machines.holders import ACTIVE, EXPIRES, OWNER, AccessHolder, HolderKey, holders_of, is_suspended
-from machinectl.machines.own_access import OwnAccess
+from machinectl.machines.holders import (
+    ACTIVE,
+    EXPIRES,
+    OWNER,
+    AccessHolder,
+    HolderKey,
+    OwnAccess,
+    holders_of,
+    is_suspended,
+)
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
 from machinectl.machines.store.machine_store import read_or_none

@@ -16,12 +16,13 @@ from machinectl.machines.holders import (
     EXPIRES,
     OWNER,
     AccessHolder,
+    OwnAccess,
     check_holder_name,
     find_holder,
     is_suspended,
     put_holder,
+    whom_to_ask,
 )
-from machinectl.machines.own_access import OwnAccess, whom_to_ask
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.value_classes import replace as replaced

@@ -18,8 +18,7 @@ from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.user_files import check_new_file
 from machinectl.hosts.host_lock import user_at_computer
-from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
-from machinectl.machines.own_access import OwnAccess
+from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, OwnAccess, check_holder_name, is_sender
 from machinectl.machines.record import (
     Machine,
     Phase,

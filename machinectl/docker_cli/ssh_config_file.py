@@ -15,8 +15,8 @@ from machinectl.files.atomic import Translated, read_file, replace_file
 from machinectl.hosts.ssh_config import machine_host_block, ssh_config_path
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import Phase
-from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
+from machinectl.machines.store.store_paths import Lock
 from machinectl.ssh.openssh.config_block import ignored_options
 from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
 

@@ -19,10 +19,9 @@ from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.engine_options import check_options
-from machinectl.machines.holders import CA_FILE, holders_of, is_holder_name, is_time
+from machinectl.machines.holders import CA_FILE, OwnAccess, holders_of, is_holder_name, is_time
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
-from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
 from machinectl.machines.spec import check_lifetime

@@ -159,7 +159,7 @@ def warn_of_access(store: Store, console: Console, name: str, *, asks: bool, und
         return
     if machine.access.get("state") == GRANTED:
         # It loads cryptography.
-        from machinectl.machines.own_access import whom_to_ask
+        from machinectl.machines.holders import whom_to_ask
 
         if error := whom_to_ask(machine):
             console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)

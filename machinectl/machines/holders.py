@@ -1,4 +1,4 @@
-"""The holders of access to a machine, by its record. Light path.
+"""The holders of access to a machine, and this computer's access to somebody else's, by its record. Light path.
 
 Each holder, a person or a tool, has a CA of its own in MACHINE/holders/WHO: the engine trusts it until the holder is
 ended. The keys of holders stay with them; only their fingerprints are on record.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import Hint, UsageError
-from machinectl.machines.record import natural
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.machines.record import GRANTED, WAITING, is_name, natural, owners_name, waits_for_access
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
@@ -182,3 +182,59 @@ def check_holder_name(who: str) -> None:
             f"first, at most {LONGEST_HOLDER} characters",
             Hint("Choose a name like alice or ci-runner"),
         )
+
+
+class OwnAccess(Frozen):
+    """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
+
+    `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
+    `until`, `by`, `url` and `called`, a newer name of the owner's, are from the answer. Times are in RFC 3339.
+    """
+
+    asked: str
+    who: str
+    request: str
+    made: str
+    state: str = WAITING
+    answered: str = ""
+    until: str = ""
+    by: str = ""
+    url: str = ""
+    called: str = ""
+
+    @classmethod
+    def of(cls, machine: Machine) -> OwnAccess | None:
+        """Return None without a request for the machine, and for values that machinectl never writes."""
+        data: dict[str, Any] = machine.access
+        words = {name: str(data.get(name, "")) for name in cls.fields_by_name}
+        if not all(is_time(words[key]) for key in ("made", "until") if words[key]):
+            return None
+        return cls(**words) if words["state"] in {WAITING, GRANTED} and words["asked"] else None
+
+    def dump(self) -> dict[str, str]:
+        return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether a request or an answer can have these values."""
+        names = is_name(self.asked) and is_name(self.called or self.asked) and is_holder_name(self.who)
+        # The sender's name becomes part of hints.
+        is_named = not self.by or is_sender(self.by)
+        return names and is_named and all(word.isprintable() for word in vars(self).values())
+
+    @property
+    def is_pending(self) -> bool:
+        return self.request != self.answered
+
+
+def whom_to_ask(machine: Machine) -> MachineError | None:
+    """Return why this computer cannot end its access to a machine of somebody else; None for an own machine."""
+    own = OwnAccess.of(machine)
+    if own is None:
+        return None
+    if waits_for_access(machine):
+        return MachineError(f'"{machine.name}" is waiting for access', Hint("Forget it", "machinectl rm", machine.name))
+    return MachineError(
+        f'"{machine.name}" is shared by {own.by}, who can end your access',
+        Hint(f"Ask {own.by} to type", "machinectl access end", own.who, owners_name(machine), elsewhere=True),
+    )

@@ -17,7 +17,7 @@ from machinectl.errors import Hint, MachineError
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting_with_note
-from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_paths import Lock
 from machinectl.machines.swarm_node import AVAILABILITIES, MANAGER, WORKER, SwarmNode, on_record, on_records
 from machinectl.quantities import first_names
 from machinectl.swarm_nodes import managers

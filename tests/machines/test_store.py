@@ -20,9 +20,8 @@ from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Store
-from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import sweep
-from machinectl.machines.store.store_paths import NoSuchMachine, default_root
+from machinectl.machines.store.store_paths import Lock, NoSuchMachine, default_root
 from machinectl.provision.host_changes import FileCreated
 from tests.support.real import need
 from tests.support.registered import added

@@ -23,7 +23,7 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_paths import Lock
 from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.quantities import rfc3339

@@ -17,8 +17,8 @@ from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting, waiting_with_note
 from machinectl.machines.store.held_machines import record_look
-from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory, sweep
+from machinectl.machines.store.store_paths import Lock
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import StoreError, Translated, open_without_waiting, replace_file
 from machinectl.files.fileset import has_unplaced_files
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.lock import share
 from machinectl.machines.store.machine_store import Held, Store, read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import is_another_users, owning_user
-from machinectl.machines.store.store_paths import RECORD, now
+from machinectl.machines.store.store_paths import RECORD, now, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,16 @@ from machinectl.files.atomic import (
     write_tree,
 )
 from machinectl.machines import record
-from machinectl.machines.store.lock import HELD, Lock
-from machinectl.machines.store.store_paths import LONGEST_RECORD, NO_RECORD, RECORD, NoSuchMachine, StorePaths, now
+from machinectl.machines.store.store_paths import (
+    HELD,
+    LONGEST_RECORD,
+    NO_RECORD,
+    RECORD,
+    Lock,
+    NoSuchMachine,
+    StorePaths,
+    now,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

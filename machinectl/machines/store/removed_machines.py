@@ -7,8 +7,7 @@ import os
 
 from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_path
 from machinectl.machines import record
-from machinectl.machines.store.lock import HELD
-from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD, StorePaths
+from machinectl.machines.store.store_paths import HELD, LONGEST_RECORD, RECORD, StorePaths
 
 
 def removed_machines(store: StorePaths) -> list[record.Machine]:

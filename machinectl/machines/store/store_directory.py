@@ -14,7 +14,7 @@ from machinectl.files.atomic import (
     remove_tree,
 )
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
-from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_paths import Lock
 
 if TYPE_CHECKING:
     from machinectl.machines.store.store_paths import StorePaths

@@ -1,4 +1,4 @@
-"""Paths of the store, and names of its machines.
+"""Paths of the store, names of its machines, and file locks, which the kernel releases when the process ends.
 
 STORE/locks/NAME      a machine's lock; never removed
 STORE/staging/NAME    a machine being added or removed; the next process deletes leftovers
@@ -14,10 +14,9 @@ import errno
 import os
 
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import Translated
+from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated, open_without_waiting
 from machinectl.files.user_directories import check_home_known
 from machinectl.machines import record
-from machinectl.machines.store.lock import is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ DOCKER_MACHINE_RECORD = "config.json"
 # docker-machine's default store.
 DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
+# Locks of this process, with their holders: flock would wait for itself.
+HELD: dict[str, object] = {}
 NAME_STORE = Hint("Set HOME, or name the store", "export MACHINE_STORAGE_PATH=<DIR>")
 
 
@@ -115,3 +116,65 @@ class StorePaths:
     def is_unsettled(self, name: str) -> bool:
         """Return whether the engine's certificates are uncertain; see `hosts.identity`."""
         return os.path.lexists(os.path.join(self.directory(name), PENDING))
+
+
+class Lock:
+    """A file lock. While it waits, it calls `waiting`, which pauses, repeatedly."""
+
+    def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
+        self.path = path
+        self.waiting = waiting
+        self.descriptor = -1
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take the lock. Without `wait`, return False if another process holds it."""
+        import fcntl
+
+        with Translated(self.path):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        try:
+            with Translated(self.path):
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except StoreError as exc:
+            self.release()
+            if isinstance(exc.__cause__, BlockingIOError):
+                return False
+            raise
+        return True
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+    def __enter__(self) -> None:
+        if self.waiting is None:
+            self.acquire(wait=True)
+            return
+        while not self.acquire(wait=False):
+            self.waiting()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_locked(path: str) -> bool:
+    """Check without creating the lock's file."""
+    try:
+        descriptor = open_without_waiting(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not share(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def share(descriptor: int, *, wait: bool = False) -> bool:
+    """Share the lock of an open file. Return False if another process holds it."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if wait else fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as exc:
+        # A file system without locks: not held.
+        return not isinstance(exc, BlockingIOError)
+    return True
