@@ -48,7 +48,7 @@ class Probe(Frozen):
     """The result of a probe.
 
     `silent`: nobody answered at the address. `told`: the answer to the query. `swarm`: inactive, active/manager,
-    active/worker, pending, error or locked. `leads_to`, `status` and `said`: as in EngineError.
+    active/worker, pending, error or locked. `leads_to` and `said`: as in EngineError.
     """
 
     state: State
@@ -61,7 +61,6 @@ class Probe(Frozen):
     told: Any = field(default=None, repr=False)
     swarm: str = ""
     leads_to: str = ""
-    status: int = 0
     said: str = ""
 
 
@@ -103,7 +102,7 @@ def failed_probe(exc: Exception) -> Probe:
     found = Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint, leads_to=exc.leads_to)
     if not isinstance(exc, EngineError):
         return found
-    return replace(found, state=exc.state, silent=exc.silent, status=exc.status, said=exc.said)
+    return replace(found, state=exc.state, silent=exc.silent, said=exc.said)
 
 
 def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:

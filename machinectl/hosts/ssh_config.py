@@ -33,15 +33,12 @@ LET_SSH_KNOW = Hint("Let your own ssh know the machine", "machinectl ssh-config 
 
 def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None, control: str = "", log: str = "") -> str:
     """`control` is a ControlPath, `log` that of jump hosts. Raise MachineError without SSH."""
-    own = endpoint or ssh_endpoint(machine)
-    endpoint = endpoint or at_last_address(machine, own)
+    endpoint = endpoint or at_last_address(machine, ssh_endpoint(machine))
     known_hosts = checked_known_hosts(machine, endpoint)
     # docker gives its ssh only the address of an ssh:// URL.
     aliases = [engine_url.parse_url(url).host for url in machine.urls] if docker_needs_ssh_config(machine) else []
     also = [alias for alias in aliases if re.fullmatch(PLAIN, alias, re.ASCII)]
-    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also, control=control, log=log)
-    others = ", ".join(host for host in dict.fromkeys([own.host, *machine.addresses]) if host != endpoint.host)
-    return f"{block}    # Other addresses: {others}\n" if others else block
+    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also, control=control, log=log)
 
 
 def docker_needs_ssh_config(machine: Machine) -> bool:
