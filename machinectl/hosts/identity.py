@@ -16,14 +16,7 @@ from machinectl import engine
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import failed_probe
 from machinectl.errors import RENEW, MachineError
-from machinectl.files.atomic import (
-    PRIVATE_DIRECTORY,
-    Translated,
-    make_directories,
-    remove_tree,
-    replace_file,
-    sync_path,
-)
+from machinectl.files import atomic
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.store.store_paths import PENDING
 from machinectl.machines.tls_warnings import expired_certificate
@@ -119,17 +112,17 @@ def store_pending(held: Held, identity: Identity) -> str:
     path, staged = os.path.join(pending, set_name(identity)), os.path.join(pending, UNFINISHED)
     if os.path.isdir(path) and Identity.read(path) == identity:
         return path
-    with Translated(path):
-        make_directories(pending)
-        sync_path(held.directory)
-        remove_tree(staged)
-        remove_tree(path)
-        os.mkdir(staged, PRIVATE_DIRECTORY)
+    with atomic.Translated(path):
+        atomic.make_directories(pending)
+        atomic.sync_path(held.directory)
+        atomic.remove_tree(staged)
+        atomic.remove_tree(path)
+        os.mkdir(staged, atomic.PRIVATE_DIRECTORY)
     for file, data in identity.present.items():
-        replace_file(os.path.join(staged, file), data)
-    with Translated(path):
+        atomic.replace_file(os.path.join(staged, file), data)
+    with atomic.Translated(path):
         os.rename(staged, path)
-        sync_path(pending)
+        atomic.sync_path(pending)
     return path
 
 
@@ -219,4 +212,4 @@ def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = F
 
 
 def discard_pending(held: Held) -> None:
-    remove_tree(os.path.join(held.directory, PENDING))
+    atomic.remove_tree(os.path.join(held.directory, PENDING))

@@ -70,17 +70,19 @@ def process(bench: Bench) -> str:
 @pytest.mark.parametrize(
     ("engine", "since"),
     [
-        (OVERRIDE.format("ExecReload="), "rm $(command -v docker)"),
         (
             OVERRIDE.format(START.format("unix:///run/docker.sock -H unix:///run/other.sock") + "\\nExecReload="),
             "printf '#!/bin/sh\\nexit 1\\n' >$(command -v docker); rm /run/docker.sock",
         ),
         (
             "echo {} >/etc/docker/x.json; " + OVERRIDE.format(START.format('fd:// "--config-file=/etc/docker/x.json"')),
-            "printf 'DOCKER_HOST=tcp://127.0.0.1:9\\nDOCKER_TLS_VERIFY=1\\nDOCKER_CONTEXT=x\\n' >>/etc/environment",
+            (
+                "printf 'DOCKER_HOST=tcp://127.0.0.1:9\\nDOCKER_TLS_VERIFY=1\\nDOCKER_CONTEXT=x\\n' "
+                ">>/etc/environment; rm $(command -v docker)"
+            ),
         ),
     ],
-    ids=["no client", "another socket and a broken client", "DOCKER_ variables and a quoted --config-file"],
+    ids=["another socket and a broken client", "DOCKER_ variables, a quoted --config-file and no client"],
 )
 def test_containers_keep_running_whatever_the_engines_client_and_unit_are_like(
     fresh_host: FreshHost, store: Store, engine: str, since: str
@@ -218,20 +220,6 @@ def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_no
     bench.provision()
     assert bench.is_up
     assert bench.started() == running
-
-
-def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_named(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host(), store)
-    bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"], "nosuchkey": 1}\' >/etc/docker/daemon.json')
-    with pytest.raises(EngineDown, match=r"dockerd refuses (.|\n)*nosuchkey"):
-        bench.provision()
-    bench.host.run("dpkg --purge --force-depends docker.io")
-    bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"]}\' >/etc/docker/daemon.json')
-    assert changed(bench.provision())[0].startswith("Installing Docker Engine")
-    assert bench.is_up
-    assert bench.json()["hosts"] == ["fd://", "tcp://0.0.0.0:2376"]
 
 
 def state(host: Host) -> dict[str, Any]:

@@ -140,9 +140,9 @@ def test_what_dockerd_refuses_without_us_and_a_stopped_engine_cost_no_container(
     bench.check_it_is_as_it_was()
 
 
-@pytest.mark.parametrize("units", ["docker.service", "docker.socket docker.service"])
-def test_an_engine_that_did_not_run_before_is_stopped_again(fresh_host: FreshHost, store: Store, units: str) -> None:
+def test_an_engine_that_did_not_run_before_is_stopped_again(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
+    units = "docker.socket docker.service"
     bench.host.run(f"systemctl disable {units}; systemctl stop {units}")
     was = "systemctl is-active docker.socket docker.service; systemctl is-enabled docker.socket docker.service; true"
     etc, before = files(bench.host), bench.host.output(was)

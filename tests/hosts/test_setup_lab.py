@@ -246,7 +246,8 @@ def test_hosts_of_daemon_json_and_flags_of_a_unit_override_stay(fresh_host: Fres
     # Flags of a unit's override move to daemon.json.
     bench.host.run(
         DROP_IN.format('/usr/sbin/dockerd -H fd:// --host=tcp://127.0.0.1:2375 --label "a=b c" --debug $DOCKER_OPTS')
-        + "echo 'DOCKER_OPTS=\"-H unix:///run/other.sock --mtu 1400\"' >> /etc/default/docker; systemctl restart docker"
+        + "echo 'DOCKER_OPTS=\"-H unix:///run/other.sock --mtu 1400\"' >> /etc/default/docker; "
+        "systemctl restart docker.socket docker"
     )
     running = bench.started()
     bench.log = Quiet(True, True, True, True)
