@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.discovery.services import SpokenProtocol, SweepTarget
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.draft import Described, Draft, comment, left_out, settled
@@ -183,6 +182,9 @@ DISCOVERED_HEADING = (
 
 def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
     """Return fleet entries for new hosts, and remarks on hosts without SSH."""
+    # It loads TLS, which `fleet init` does not need.
+    from machinectl.discovery.services import SpokenProtocol
+
     described: list[Described] = []
     left_out: list[str] = []
     taken = set(names)
@@ -213,7 +215,7 @@ def engine_remark(address: str, name: str, service: FoundService) -> str:
     """Return "" for other services."""
     if not service.is_engine:
         return ""
-    url = f"tcp://{SweepTarget(address, service.port)}"
+    url = engine_url.EngineURL("tcp", host=address, port=service.port)
     if service.is_open:
         return f"WARNING: whoever reaches {url} is root on its host: close it. {name}: {{driver: none, url: {url}}}"
     return f"It has an engine: {name}: {{driver: none, url: {url}, tls-dir: DIRECTORY}}, with its certificates there"
