@@ -64,7 +64,7 @@ def images(
     as_json: bool,
 ) -> int:
     from machinectl.cli.go.docker_lists import IMAGE_COLUMNS, IMAGE_HEADINGS, image_fields
-    from machinectl.cli.go.value_format import plain_json
+    from machinectl.cli.go.functions import plain_json
     from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
     from machinectl.hosts.query_engines import docker_filters

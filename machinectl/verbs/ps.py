@@ -123,7 +123,7 @@ def container_query(filters: Sequence[str], *, everything: bool, last: int, size
     `last` is how many of the newest, even stopped ones; 0 means no limit. `sizes` are slow: the engine adds up what
     containers wrote.
     """
-    from machinectl.cli.go.value_format import plain_json
+    from machinectl.cli.go.functions import plain_json
     from machinectl.hosts.query_engines import docker_filters
 
     return {

@@ -279,7 +279,7 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
         {"asyncio", "machinectl.driver", "machinectl.hosts", "ssl"},
     ),
     (("rm", "-y", "plain"), {"machinectl.driver", "machinectl.hosts"}),
-    (("fleet", "init"), {"machinectl.driver", "yaml"}),
+    (("fleet", "init"), {"machinectl.driver", "ssl", "yaml"}),
     (("inventory", "--prometheus"), {"machinectl.driver", "machinectl.hosts"}),
 ]
 

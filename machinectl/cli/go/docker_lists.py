@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.go.value_format import plain_json
+from machinectl.cli.go.functions import plain_json
 from machinectl.cli.output.style import letter_width
 from machinectl.engine.image_names import FAMILIAR, REFERENCE
 from machinectl.json_values import as_dict, as_integer, as_list, as_text

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.cli.go.functions import FUNCTIONS, Heading, invalid_template, quote_excerpt
-from machinectl.cli.go.value_format import go_text, kind
+from machinectl.cli.go.functions import FUNCTIONS, Heading, go_text, invalid_template, kind, quote_excerpt
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:

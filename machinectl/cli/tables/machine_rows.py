@@ -128,7 +128,7 @@ class MachineRow(MachineStatus):
         }
 
     def fields(self) -> dict[str, Any]:
-        from machinectl.cli.go.value_format import go_duration
+        from machinectl.cli.go.functions import go_duration
         from machinectl.machines.config_json import SWARM_OPTIONS, engine_options
 
         plain = self.plain_fields()

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from machinectl.cli.go.functions import Heading
+from machinectl.cli.go.functions import Heading, go_duration, go_json, pretty_json
 from machinectl.cli.go.template import SUPPORTED, parse_template
-from machinectl.cli.go.value_format import go_duration, go_json, pretty_json
 from machinectl.errors import UsageError
 
 INSPECTED = {
