@@ -7,15 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.wire_format import (
-    ANSWER,
-    ID_DIGITS,
-    WireFields,
-    pem_content,
-    pem_text,
-    read_content,
-    written_content,
-)
+from machinectl.access import wire_format
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.spoken_fingerprint import spoken_fingerprint
 from machinectl.quantities import rfc3339
@@ -82,7 +74,7 @@ class AccessAnswer:
     def text(self) -> str:
         names = ", ".join(machine.name for machine in self.machines)
         headline = f"{self.sender} gives access to {names}. To use it, type `machinectl access accept` and paste this:"
-        return pem_text(ANSWER, headline, self.content)
+        return wire_format.pem_text(wire_format.ANSWER, headline, self.content)
 
 
 def new_access_answer(
@@ -90,21 +82,25 @@ def new_access_answer(
 ) -> AccessAnswer:
     made = (now or datetime.now(UTC)).replace(microsecond=0)
     listed = [machine.fields() for machine in machines]
-    content = written_content({"request": request, "made": rfc3339(made), "by": sender, "machines": listed})
+    content = wire_format.written_content({"request": request, "made": rfc3339(made), "by": sender, "machines": listed})
     return AccessAnswer(request, made, sender, tuple(machines), content)
 
 
 def read_access_answer(data: bytes) -> AccessAnswer:
     """Read the answer in a text. Raises MachineError, also for a URL that could mean something on this computer."""
-    content = pem_content(ANSWER, data)
-    fields = read_content("answer", content)
+    content = wire_format.pem_content(wire_format.ANSWER, data)
+    fields = wire_format.read_content("answer", content)
     machines = tuple(answered_machine(part) for part in fields.machines())
     return AccessAnswer(
-        fields.hexadecimal("request", ID_DIGITS), fields.time("made"), fields.sender("by"), machines, content
+        fields.hexadecimal("request", wire_format.ID_DIGITS),
+        fields.time("made"),
+        fields.sender("by"),
+        machines,
+        content,
     )
 
 
-def answered_machine(fields: WireFields) -> AnsweredMachine:
+def answered_machine(fields: wire_format.WireFields) -> AnsweredMachine:
     url = fields.text("url", longest=LONGEST_URL)
     try:
         scheme = parse_url(url).scheme
@@ -132,7 +128,7 @@ def answered_machine(fields: WireFields) -> AnsweredMachine:
     )
 
 
-def host_key_lines(fields: WireFields) -> tuple[str, ...]:
+def host_key_lines(fields: wire_format.WireFields) -> tuple[str, ...]:
     """Take plain keys of named hosts only: a line may not trust a CA for every host."""
     lines = fields.lines("known_hosts")
     for line in lines:

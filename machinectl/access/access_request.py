@@ -9,16 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.wire_format import (
-    ID_DIGITS,
-    MOST_MACHINES,
-    REQUEST,
-    WireFields,
-    pem_content,
-    pem_text,
-    read_content,
-    written_content,
-)
+from machinectl.access import wire_format
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.spoken_fingerprint import spoken_fingerprint
 from machinectl.quantities import plural, rfc3339
@@ -62,7 +53,7 @@ class AccessRequest:
         headline = (
             f"{self.sender} asks for access to {names}. To grant it, type `machinectl access grant` and paste this:"
         )
-        return pem_text(REQUEST, headline, self.content)
+        return wire_format.pem_text(wire_format.REQUEST, headline, self.content)
 
     def check_age(self, now: datetime | None = None) -> None:
         """Raise MachineError for an old request."""
@@ -79,29 +70,29 @@ class AccessRequest:
 
 def new_access_request(sender: str, machines: Sequence[RequestedMachine], now: datetime | None = None) -> AccessRequest:
     """Raise MachineError for too many machines."""
-    if len(machines) > MOST_MACHINES:
+    if len(machines) > wire_format.MOST_MACHINES:
         raise MachineError(
-            f"A request can name {MOST_MACHINES} machines, this one names {len(machines)}",
+            f"A request can name {wire_format.MOST_MACHINES} machines, this one names {len(machines)}",
             Hint("Use several requests, with fewer machines each"),
         )
     made = (now or datetime.now(UTC)).replace(microsecond=0)
-    request = secrets.token_hex(ID_DIGITS // 2)
+    request = secrets.token_hex(wire_format.ID_DIGITS // 2)
     listed = [{"name": machine.name, "csr": machine.csr.decode()} for machine in machines]
-    content = written_content({"id": request, "made": rfc3339(made), "from": sender, "machines": listed})
+    content = wire_format.written_content({"id": request, "made": rfc3339(made), "from": sender, "machines": listed})
     return AccessRequest(request, made, sender, tuple(machines), content)
 
 
 def read_access_request(data: bytes) -> AccessRequest:
     """Read the request in a text, and check its signatures. Raises MachineError."""
-    content = pem_content(REQUEST, data)
-    fields = read_content("request", content)
+    content = wire_format.pem_content(wire_format.REQUEST, data)
+    fields = wire_format.read_content("request", content)
     machines = tuple(requested_machine(part) for part in fields.machines())
     return AccessRequest(
-        fields.hexadecimal("id", ID_DIGITS), fields.time("made"), fields.sender("from"), machines, content
+        fields.hexadecimal("id", wire_format.ID_DIGITS), fields.time("made"), fields.sender("from"), machines, content
     )
 
 
-def requested_machine(fields: WireFields) -> RequestedMachine:
+def requested_machine(fields: wire_format.WireFields) -> RequestedMachine:
     machine = RequestedMachine(fields.name("name"), fields.pem("csr"))
     try:
         _ = machine.key

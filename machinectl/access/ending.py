@@ -11,18 +11,7 @@ from machinectl.hosts.holder_cas import forget_holder
 from machinectl.hosts.login import Login
 from machinectl.hosts.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
 from machinectl.hosts.workers import plan_each, work_in_turns
-from machinectl.machines.holders import (
-    ENDING,
-    EXPIRES,
-    OWNER,
-    AccessHolder,
-    OwnAccess,
-    check_holder_name,
-    find_holder,
-    is_suspended,
-    put_holder,
-    whom_to_ask,
-)
+from machinectl.machines import holders
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.value_classes import replace as replaced
@@ -113,8 +102,8 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
     """End a holder: the engine refuses it from now on. Return its name as on record."""
     machine = held.machine
     holder = endable_holder(machine, who)
-    if holder.state != ENDING:
-        put_holder(machine, replaced(holder, state=ENDING))
+    if holder.state != holders.ENDING:
+        holders.put_holder(machine, replaced(holder, state=holders.ENDING))
         held.write()
     finish = Hint("finish it later", "machinectl access end", holder.who, machine.name)
     try:
@@ -131,7 +120,7 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
         console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet', finish)
         raise
     forget_holder(held, holder)
-    if is_suspended(machine):
+    if holders.is_suspended(machine):
         console.note(
             f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
             "its engine listens with TLS again"
@@ -139,17 +128,17 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
     return holder.who
 
 
-def endable_holder(machine: Machine, who: str) -> AccessHolder:
+def endable_holder(machine: Machine, who: str) -> holders.AccessHolder:
     """Raises UsageError for this computer's own access, NotOnRecord, MachineError for one that can only expire."""
-    if error := whom_to_ask(machine):
+    if error := holders.whom_to_ask(machine):
         raise error
-    if who.lower() == OWNER:
+    if who.lower() == holders.OWNER:
         raise own_access(machine.name)
-    holder = find_holder(machine, who)
+    holder = holders.find_holder(machine, who)
     if holder is None:
-        check_holder_name(who)
+        holders.check_holder_name(who)
         raise no_such_holder(machine, who)
-    if holder.state == EXPIRES:
+    if holder.state == holders.EXPIRES:
         until = max((key.until for key in holder.keys), default="")
         raise MachineError(
             f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
@@ -190,21 +179,21 @@ def own_access(name: str = "") -> UsageError:
     """Return the error for ending the access of this computer, to one machine or to all."""
     whose = f' to "{name}"' if name else ""
     return UsageError(
-        f'"{OWNER}" is this computer\'s own access{whose}',
+        f'"{holders.OWNER}" is this computer\'s own access{whose}',
         Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
     )
 
 
 def machines_of(store: Store, who: str) -> list[str]:
     """Return the machines that the holder has access to. Raises MachineError if there is none."""
-    if who.lower() == OWNER:
+    if who.lower() == holders.OWNER:
         raise own_access()
     machines = store.readable()
-    names = [machine.name for machine in machines if find_holder(machine, who)]
+    names = [machine.name for machine in machines if holders.find_holder(machine, who)]
     if not names:
         for machine in machines:
-            own = OwnAccess.of(machine)
-            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+            own = holders.OwnAccess.of(machine)
+            if own and own.who.lower() == who.lower() and (error := holders.whom_to_ask(machine)):
                 raise error
         raise MachineError(
             f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
@@ -213,7 +202,7 @@ def machines_of(store: Store, who: str) -> list[str]:
 
 
 def what_ends(store: Store, names: Sequence[str]) -> str:
-    restarting = [name for name in names if not is_suspended(store.read(name))]
+    restarting = [name for name in names if not holders.is_suspended(store.read(name))]
     listed = ", ".join(names)
     if not restarting:
         return f"{listed}: no engine restarts (reached over SSH only)"

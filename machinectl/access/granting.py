@@ -21,21 +21,7 @@ from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.signing import check_engine_clock
 from machinectl.hosts.trust_change import plan_trust, trust_ca, with_ca
-from machinectl.machines.holders import (
-    ACTIVE,
-    ADDING,
-    ENDING,
-    EXPIRES,
-    PERSON,
-    AccessHolder,
-    HolderKey,
-    check_holder_name,
-    ended_with_key,
-    find_holder,
-    holder_directory,
-    holders_with_key,
-    put_holder,
-)
+from machinectl.machines import holders
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
@@ -81,7 +67,7 @@ def client_of_holder(
     """
     machine = held.machine
     holder = checked_holder(machine, grant)
-    if holder.state == EXPIRES:
+    if holder.state == holders.EXPIRES:
         ca = own_ca(machine)
         check_engine_clock(machine, expected_end(machine, grant))
     else:
@@ -91,11 +77,11 @@ def client_of_holder(
     moment = datetime.now(UTC)
     certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, expected_end(machine, grant))
     until = certs.describe(certificate).not_after
-    key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request, grant.state)
-    put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
+    key = holders.HolderKey(grant.public_key.digest, rfc3339(until), grant.request, grant.state)
+    holders.put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
     held.write()
     # With only the server's CA, clients can verify the certificate by its own chain.
-    return certificate if holder.state == EXPIRES else certificate + ca.certificate
+    return certificate if holder.state == holders.EXPIRES else certificate + ca.certificate
 
 
 def plan_client(
@@ -103,7 +89,7 @@ def plan_client(
 ) -> HostPlan:
     """Return what `client_of_holder` would change, and raise what it would."""
     holder, until = checked_holder(machine, grant), expected_end(machine, grant)
-    if holder.state == EXPIRES:
+    if holder.state == holders.EXPIRES:
         check_engine_clock(machine, until)
         return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
     ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
@@ -121,14 +107,14 @@ def lifetime_of(machine: Machine, grant: AccessGrant) -> int:
         return grant.lifetime
     if machine.lifetime:
         return parse_lifetime(machine.lifetime, "--access-lifetime")
-    return PERSONS_LIFETIME if grant.kind == PERSON else TOOLS_LIFETIME
+    return PERSONS_LIFETIME if grant.kind == holders.PERSON else TOOLS_LIFETIME
 
 
-def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
+def checked_holder(machine: Machine, grant: AccessGrant) -> holders.AccessHolder:
     """Return the holder on record, or a new one. Raises MachineError if it cannot be given access."""
-    check_holder_name(grant.who)
+    holders.check_holder_name(grant.who)
     check_can_share(machine)
-    if ended := ended_with_key(machine, grant.public_key.digest):
+    if ended := holders.ended_with_key(machine, grant.public_key.digest):
         who, when = str(ended.get("who", "")), str(ended.get("when", ""))
         raise MachineError(
             f'The access of "{who}" to "{machine.name}" was ended on {when[:10]}, and this is its old key',
@@ -138,7 +124,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
                 elsewhere=True,
             ),
         )
-    having = [holder.who for holder in holders_with_key(machine, grant.public_key.digest)]
+    having = [holder.who for holder in holders.holders_with_key(machine, grant.public_key.digest)]
     if having and grant.who.lower() not in [who.lower() for who in having]:
         # To end one of them would leave the key its access.
         raise MachineError(
@@ -146,17 +132,17 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
             Hint("Renew that access", "machinectl access grant --for", having[0])
             | Hint("or ask for a request with a key of its own"),
         )
-    holder = find_holder(machine, grant.who)
-    if holder and holder.state == ENDING:
+    holder = holders.find_holder(machine, grant.who)
+    if holder and holder.state == holders.ENDING:
         raise MachineError(
             f'The access of "{holder.who}" to "{machine.name}" is being ended',
             Hint("Finish that first", "machinectl access end", holder.who, machine.name),
         )
-    state = ADDING if can_change_host(machine) else EXPIRES
+    state = holders.ADDING if can_change_host(machine) else holders.EXPIRES
     if holder:
         # A machine that has got SSH since then gives its holders CAs of their own.
-        return holder if holder.ca or state == EXPIRES else replace(holder, state=state)
-    return AccessHolder(grant.who, grant.kind, state=state, by=host_lock.user_at_computer(), since=now())
+        return holder if holder.ca or state == holders.EXPIRES else replace(holder, state=state)
+    return holders.AccessHolder(grant.who, grant.kind, state=state, by=host_lock.user_at_computer(), since=now())
 
 
 def check_can_share(machine: Machine) -> None:
@@ -195,12 +181,12 @@ def own_ca(machine: Machine) -> certs.Pair:
 
 
 def accepted_holder(
-    held: Held, console: Console, login: Login, holder: AccessHolder, allowed: Allowed, until: datetime
-) -> AccessHolder:
+    held: Held, console: Console, login: Login, holder: holders.AccessHolder, allowed: Allowed, until: datetime
+) -> holders.AccessHolder:
     """Make the engine accept the holder's CA, for a certificate that expires at `until`."""
     machine, before = held.machine, copy(held.machine)
-    if holder.state == ADDING:
-        put_holder(machine, holder)
+    if holder.state == holders.ADDING:
+        holders.put_holder(machine, holder)
         held.write()
     try:
         trust_ca(held, console, login, holder_ca(held, holder).certificate, allowed, until=until)
@@ -211,6 +197,6 @@ def accepted_holder(
             # The host is as before, so that there is nothing to end.
             machine.holders = before.holders
             held.write()
-            remove_tree(holder_directory(held.directory, holder.who))
+            remove_tree(holders.holder_directory(held.directory, holder.who))
         raise
-    return replace(holder, state=ACTIVE)
+    return replace(holder, state=holders.ACTIVE)

@@ -16,17 +16,8 @@ from machinectl import certs
 from machinectl.access.granting import AccessGrant, checked_holder, client_of_holder, plan_client
 from machinectl.access.tool_files import LAYOUTS, EngineAccess
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.files import fileset
 from machinectl.files.atomic import PRIVATE_FILE
-from machinectl.files.fileset import (
-    check_absent,
-    check_folders,
-    check_writable,
-    has_unplaced_files,
-    locked_directory,
-    place_left_files,
-    read_regular_file,
-    replace_together,
-)
 from machinectl.files.ownership import OUT, check_directory
 from machinectl.hosts.workers import plan_each, work_in_turns
 from machinectl.machines.addresses import FLAG, place_of
@@ -93,7 +84,7 @@ class ToolIssue:
         key = certs.new_key()
         allowed = replace(self.allowed, in_use=in_use)
         certificate = client_of_holder(held, console, login, self.grant(key), allowed)
-        ca = read_regular_file(os.path.join(held.directory, CA_FILE))
+        ca = fileset.read_regular_file(os.path.join(held.directory, CA_FILE))
         return EngineAccess(held.name, self.url_of(held.machine), ca, certificate, key)
 
     def url_of(self, machine: Machine) -> str:
@@ -127,14 +118,14 @@ def access_issue(
     """Ask `confirm` first. If one machine fails, no file is written; the same command finishes the rest."""
     machines = checked_machines(store, console, names, issue)
     wanted = [machine.name for machine in machines]
-    place_left_files(issue.directory)
+    fileset.place_left_files(issue.directory)
     check_files(machines, issue)
     if not confirm(machines):
         return IssuedAccess()
     failures, engines = [], []
-    with locked_directory(issue.directory):
+    with fileset.locked_directory(issue.directory):
         check_files(machines, issue)
-        check_writable(issue.directory)
+        fileset.check_writable(issue.directory)
         for name, result in work_in_turns(store, console, wanted, login, issue.engine):
             if isinstance(result, MachineError):
                 failures.append((name, result))
@@ -173,7 +164,7 @@ def plan_access_issue(
     """Return the plans, and the files that would be written: none if a machine fails."""
     machines = checked_machines(store, console, names, issue)
     # The run itself first moves them into place, and then checks.
-    if not has_unplaced_files(issue.directory):
+    if not fileset.has_unplaced_files(issue.directory):
         check_files(machines, issue)
 
     def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
@@ -224,7 +215,7 @@ def check_files(machines: Sequence[Machine], issue: ToolIssue) -> None:
     Another holder's keys would be lost, and what somebody has changed.
     """
     directory, files = issue.directory, planned_files(machines, issue)
-    check_folders(directory, files)
+    fileset.check_folders(directory, files)
     if issue.force:
         return
     noted = read_notes(directory)
@@ -235,7 +226,7 @@ def check_files(machines: Sequence[Machine], issue: ToolIssue) -> None:
     different = [path for path in present if digest(directory, path) not in {noted.get(path), sha256(files[path])}]
     if edited := [path for path in different if path in noted]:
         raise MachineError(f"In {directory}, somebody changed {', '.join(edited)} after the last run", HINT)
-    check_absent(directory, different, HINT)
+    fileset.check_absent(directory, different, HINT)
 
 
 def write_issued(directory: str, who: str, files: Mapping[str, bytes]) -> None:
@@ -244,12 +235,12 @@ def write_issued(directory: str, who: str, files: Mapping[str, bytes]) -> None:
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
     notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()} | {HOLDER: who}
     written[NOTES] = json.dumps(notes, indent=4).encode()
-    replace_together(directory, written, force=True, hint=NO_HINT, mode=PRIVATE_FILE)
+    fileset.replace_together(directory, written, force=True, hint=NO_HINT, mode=PRIVATE_FILE)
 
 
 def read_notes(directory: str) -> dict[str, str]:
     try:
-        notes = json.loads(read_regular_file(os.path.join(directory, NOTES)))
+        notes = json.loads(fileset.read_regular_file(os.path.join(directory, NOTES)))
     except (MachineError, ValueError, RecursionError):
         return {}
     return {path: note for path, note in notes.items() if isinstance(note, str)} if isinstance(notes, dict) else {}
@@ -257,7 +248,7 @@ def read_notes(directory: str) -> dict[str, str]:
 
 def digest(directory: str, path: str) -> str:
     try:
-        return sha256(read_regular_file(os.path.join(directory, path)))
+        return sha256(fileset.read_regular_file(os.path.join(directory, path)))
     except MachineError:
         return ""
 

@@ -14,20 +14,6 @@ from machinectl.driver.driver_options import option_flag, read_location, run_che
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines import addresses, create_options, engine_options, jump_hosts
-from machinectl.machines.create_options import (
-    ACCESS_LIFETIME,
-    ADDRESS,
-    CERTIFICATES,
-    ENGINE_FLAGS,
-    ENV_FILE,
-    HOST_KEY,
-    JUMP,
-    LOGIN_SECRETS,
-    NO_CONTEXT,
-    NO_PROVISION,
-    NO_TLS,
-    STRICT,
-)
 from machinectl.machines.spec import check_lifetime
 
 if TYPE_CHECKING:
@@ -123,8 +109,8 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "env": engine_options.check_variables,
     "bind": engine_options.check_address,
     "install_url": url.check_install_url,
-    ADDRESS.key: addresses.parse_addresses,
-    ACCESS_LIFETIME.key: check_lifetime,
+    create_options.ADDRESS.key: addresses.parse_addresses,
+    create_options.ACCESS_LIFETIME.key: check_lifetime,
 }
 
 
@@ -151,7 +137,7 @@ FLEET_KEY = Key(
 INCLUDE_KEY = Key(INCLUDE, Kind.TEXTS, "Files to read together with this one; paths are relative to it.", is_path=True)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
 # By field of EngineOptions.
-ENGINE = {flag.key: of_flag(flag) for flag in ENGINE_FLAGS}
+ENGINE = {flag.key: of_flag(flag) for flag in create_options.ENGINE_FLAGS}
 COMMON: Mapping[str, Key] = {
     key.name: key
     for key in (
@@ -163,20 +149,31 @@ COMMON: Mapping[str, Key] = {
             "Labels of the machine and its engine, in addition to those of its groups and the defaults.",
         ),
         Key(SWARM, Kind.TEXT, "The host's role in the fleet's Swarm.", choices=ROLES),
-        *map(of_flag, CERTIFICATES),
+        *map(of_flag, create_options.CERTIFICATES),
         *ENGINE.values(),
-        of_flag(ENV_FILE),
-        *map(of_flag, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
-        of_flag(ADDRESS),
-        of_flag(ACCESS_LIFETIME),
-        replace(of_flag(JUMP), check=check_jump),
-        *map(of_flag, (*LOGIN_SECRETS, HOST_KEY)),
+        of_flag(create_options.ENV_FILE),
+        *map(
+            of_flag,
+            (create_options.NO_TLS, create_options.NO_PROVISION, create_options.NO_CONTEXT, create_options.STRICT),
+        ),
+        of_flag(create_options.ADDRESS),
+        of_flag(create_options.ACCESS_LIFETIME),
+        replace(of_flag(create_options.JUMP), check=check_jump),
+        *map(of_flag, (*create_options.LOGIN_SECRETS, create_options.HOST_KEY)),
     )
 }
 # Not for drivers without hosts.
-FOR_HOSTS = frozenset(option.name for option in (ENV_FILE, JUMP, *LOGIN_SECRETS, HOST_KEY, STRICT, NO_PROVISION)).union(
-    key.name for key in ENGINE.values()
-)
+FOR_HOSTS = frozenset(
+    option.name
+    for option in (
+        create_options.ENV_FILE,
+        create_options.JUMP,
+        *create_options.LOGIN_SECRETS,
+        create_options.HOST_KEY,
+        create_options.STRICT,
+        create_options.NO_PROVISION,
+    )
+).union(key.name for key in ENGINE.values())
 
 
 def of_option(driver: str, option: Option) -> Key:
@@ -225,11 +222,11 @@ def settings_of(machine: Machine | MachineSpec, engine: EngineOptions) -> dict[s
     """Return settings by their keys, without labels, TLS and the driver's options."""
     return {
         **{key.name: getattr(engine, field) for field, key in ENGINE.items()},
-        NO_PROVISION.name: not machine.provision,
-        NO_CONTEXT.name: not machine.context,
-        ADDRESS.name: tuple(machine.addresses),
-        ACCESS_LIFETIME.name: machine.lifetime,
-        JUMP.name: machine.jump,
+        create_options.NO_PROVISION.name: not machine.provision,
+        create_options.NO_CONTEXT.name: not machine.context,
+        create_options.ADDRESS.name: tuple(machine.addresses),
+        create_options.ACCESS_LIFETIME.name: machine.lifetime,
+        create_options.JUMP.name: machine.jump,
     }
 
 

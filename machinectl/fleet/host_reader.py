@@ -9,25 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import MachineError
+from machinectl.fleet import fleet_keys as keys
 from machinectl.fleet.file_errors import START, Place
-from machinectl.fleet.fleet_keys import (
-    COMMON,
-    DEFAULTS,
-    DRIVER,
-    ENGINE,
-    FOR_HOSTS,
-    GROUPS,
-    HOSTS,
-    LABEL,
-    LABELS,
-    LOCATION,
-    NO_JUMP,
-    SWARM,
-    Drivers,
-    locate,
-    short_key,
-    typed_jump,
-)
 from machinectl.fleet.host_ranges import Member
 from machinectl.fleet.key_values import wrong_kind
 from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, items_of, kind_of, made_text, place
@@ -52,7 +35,7 @@ if TYPE_CHECKING:
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
 # The beginning of a label's key among a host's settings, which are options otherwise.
-OF_LABEL = f"{LABELS} "
+OF_LABEL = f"{keys.LABELS} "
 OPTION = "option of a host"
 
 
@@ -107,11 +90,11 @@ class HostReader:
         self.parts = parts
         self.known = known
         self.faults = known.faults
-        self.drivers = Drivers()
-        self.defaults = self.settings(self.part(DEFAULTS))
+        self.drivers = keys.Drivers()
+        self.defaults = self.settings(self.part(keys.DEFAULTS))
         self.groups = {
             name: self.settings(self.mapping(f"The group {name}", entry.value) or {})
-            for name, entry in self.part(GROUPS).items()
+            for name, entry in self.part(keys.GROUPS).items()
         }
 
     def part(self, name: str) -> Entries:
@@ -128,23 +111,23 @@ class HostReader:
         """Return options, and labels by OF_LABEL and their names; LABELS itself stays for null."""
         settings: Entries = {}
         for key, entry in entries.items():
-            if key == LABELS and not is_null(entry.value):
+            if key == keys.LABELS and not is_null(entry.value):
                 settings |= self.labels(entry.value)
             elif key.startswith(OF_LABEL):
-                self.faults.unknown(place(entry.key), key, COMMON, OPTION)
+                self.faults.unknown(place(entry.key), key, keys.COMMON, OPTION)
             else:
-                settings[short_key(key)] = entry
+                settings[keys.short_key(key)] = entry
         return settings
 
     def labels(self, node: Node) -> Entries:
         labels: Entries = {}
         if not isinstance(node, yaml.MappingNode):
-            self.faults.add(place(node), wrong_kind(COMMON[LABELS], node).why)
+            self.faults.add(place(node), wrong_kind(keys.COMMON[keys.LABELS], node).why)
         for name, entry in entries_of(node).items():
             if not name.strip() or "=" in name or not name.isprintable():
-                self.faults.add(place(entry.key), f"{LABELS}: {name!r} is not a valid label")
+                self.faults.add(place(entry.key), f"{keys.LABELS}: {name!r} is not a valid label")
             elif not isinstance(entry.value, yaml.ScalarNode):
-                self.faults.add(place(entry.value), f"{LABELS}: {name} is a text, this is {kind_of(entry.value)}")
+                self.faults.add(place(entry.value), f"{keys.LABELS}: {name} is a text, this is {kind_of(entry.value)}")
             else:
                 labels[OF_LABEL + name] = entry
         return labels
@@ -152,21 +135,21 @@ class HostReader:
     def check_shared(self) -> None:
         """Add errors of defaults and groups, used or not."""
         for name, group in self.groups.items():
-            if GROUPS in group:
-                self.faults.add(place(group[GROUPS].key), f"The group {name} cannot be in groups: only hosts can")
+            if keys.GROUPS in group:
+                self.faults.add(place(group[keys.GROUPS].key), f"The group {name} cannot be in groups: only hosts can")
         for settings in (self.defaults, *self.groups.values()):
             for name, entry in settings.items():
-                key = LABEL if name.startswith(OF_LABEL) else COMMON.get(name)
+                key = keys.LABEL if name.startswith(OF_LABEL) else keys.COMMON.get(name)
                 if key is None and (driver := self.drivers.having(name)):
                     key = driver.keys[name]
                 if key is None:
                     known = dict.fromkeys(name for driver in self.drivers.all() for name in driver.keys)
-                    self.faults.unknown(place(entry.key), name, (*COMMON, *known), OPTION)
-                elif name not in {LABELS, GROUPS} and not is_null(entry.value):
+                    self.faults.unknown(place(entry.key), name, (*keys.COMMON, *known), OPTION)
+                elif name not in {keys.LABELS, keys.GROUPS} and not is_null(entry.value):
                     self.known.value(key, entry.value)
 
     def hosts(self) -> list[HostEntry]:
-        return [host for name, entry in self.part(HOSTS).items() if (host := self.host(name, entry))]
+        return [host for name, entry in self.part(keys.HOSTS).items() if (host := self.host(name, entry))]
 
     def host(self, name: str, entry: MapEntry) -> HostEntry | None:
         """Return None after an error."""
@@ -184,14 +167,14 @@ class HostReader:
         if isinstance(entry.key, Member):
             settings = with_address(settings, driver, entry.key)
         if driver.name in create_options.WITHOUT_HOST:
-            settings = {key: setting for key, setting in settings.items() if key in own or key not in FOR_HOSTS}
+            settings = {key: setting for key, setting in settings.items() if key in own or key not in keys.FOR_HOSTS}
         values = {
             key: self.known.value(declared, setting.value)
             for key, setting in settings.items()
-            if key != GROUPS and (declared := COMMON.get(key) or driver.keys.get(key))
+            if key != keys.GROUPS and (declared := keys.COMMON.get(key) or driver.keys.get(key))
         }
         labels = {
-            key.removeprefix(OF_LABEL): str(self.known.value(LABEL, setting.value))
+            key.removeprefix(OF_LABEL): str(self.known.value(keys.LABEL, setting.value))
             for key, setting in settings.items()
             if key.startswith(OF_LABEL)
         }
@@ -217,7 +200,7 @@ class HostReader:
             place(entry.key),
             CertificateFiles(*paths) if any(paths) else NO_CERTIFICATES,
             HostLogin(passphrase, password, sudo, key, is_strict),
-            str(values.get(SWARM, "")),
+            str(values.get(keys.SWARM, "")),
             as_written(settings),
         )
         return HostEntry(host, driver, settings)
@@ -227,16 +210,18 @@ class HostReader:
         if not isinstance(node, yaml.ScalarNode) or is_null(node):
             return self.mapping(f"The host {name}", node)
         try:
-            driver, options = locate(str(self.known.value(LOCATION, node)))
+            driver, options = keys.locate(str(self.known.value(keys.LOCATION, node)))
         except MachineError as exc:
             self.faults.add(place(node), f"{name}: {exc.cause}")
             return None
-        return {key: MapEntry(node, made_text(str(value), node)) for key, value in {DRIVER: driver, **options}.items()}
+        return {
+            key: MapEntry(node, made_text(str(value), node)) for key, value in {keys.DRIVER: driver, **options}.items()
+        }
 
     def groups_of(self, own: Entries) -> list[str]:
         """Return a host's groups; add unknown ones as errors."""
-        entry = own.get(GROUPS) or self.defaults.get(GROUPS)
-        value = () if entry is None or is_null(entry.value) else self.known.value(COMMON[GROUPS], entry.value)
+        entry = own.get(keys.GROUPS) or self.defaults.get(keys.GROUPS)
+        value = () if entry is None or is_null(entry.value) else self.known.value(keys.COMMON[keys.GROUPS], entry.value)
         names = value if isinstance(value, tuple) else ()
         for name, node in zip(names, items_of(entry.value) if entry else (), strict=False):
             if name not in self.groups:
@@ -245,13 +230,13 @@ class HostReader:
 
     def driver(self, name: str, entry: MapEntry, settings: Entries) -> DriverKeys | None:
         """Return None if missing or broken."""
-        if DRIVER not in settings:
+        if keys.DRIVER not in settings:
             likely = next((driver.name for key in settings if (driver := self.drivers.having(key))), "generic")
             self.faults.add(place(entry.key), f"{name} has no driver: write driver: {likely}, here or in defaults")
             return None
-        node = settings[DRIVER].value
-        value = str(self.known.value(COMMON[DRIVER], node))
-        if self.known.is_wrong(COMMON[DRIVER], node):
+        node = settings[keys.DRIVER].value
+        value = str(self.known.value(keys.COMMON[keys.DRIVER], node))
+        if self.known.is_wrong(keys.COMMON[keys.DRIVER], node):
             return None
         try:
             return self.drivers.of(value)
@@ -261,13 +246,13 @@ class HostReader:
 
     def check_own(self, name: str, own: Entries, driver: DriverKeys) -> None:
         for key, entry in own.items():
-            if key in COMMON or key in driver.keys or key.startswith(OF_LABEL):
+            if key in keys.COMMON or key in driver.keys or key.startswith(OF_LABEL):
                 continue
             if other := self.drivers.having(key):
                 why = f"{key} is an option of driver {other.name}; the driver of {name} is {driver.name}"
                 self.faults.add(place(entry.key), why)
             else:
-                self.faults.unknown(place(entry.key), key, (*COMMON, *driver.keys), OPTION)
+                self.faults.unknown(place(entry.key), key, (*keys.COMMON, *driver.keys), OPTION)
 
     def options(
         self, name: str, entry: MapEntry, driver: DriverKeys, settings: Entries, values: Values
@@ -288,7 +273,7 @@ class HostReader:
         return options
 
     def engine(self, settings: Entries, values: Values) -> EngineOptions:
-        options: dict[str, Any] = {field: values[key.name] for field, key in ENGINE.items() if key.name in values}
+        options: dict[str, Any] = {field: values[key.name] for field, key in keys.ENGINE.items() if key.name in values}
         paths = values.get(ENV_FILE)
         if isinstance(paths, tuple) and paths:
             own = options.get("env", ())
@@ -300,7 +285,7 @@ def merged(*layers: Entries) -> Entries:
     """Later settings and labels win; null removes a setting."""
     settings: Entries = {}
     for layer in layers:
-        if LABELS in layer:
+        if keys.LABELS in layer:
             settings = {key: entry for key, entry in settings.items() if not key.startswith(OF_LABEL)}
         settings |= layer
     return {key: entry for key, entry in settings.items() if not is_null(entry.value)}
@@ -320,9 +305,9 @@ def with_address(settings: Entries, driver: DriverKeys, member: Member) -> Entri
 def jump_of(name: str, own: Entries, values: Values) -> str:
     """Return a jump host with its type, or ""."""
     text = str(values.get(JUMP, ""))
-    if text.lower() in {"", NO_JUMP}:
+    if text.lower() in {"", keys.NO_JUMP}:
         return ""
-    jump = typed_jump(text)
+    jump = keys.typed_jump(text)
     # A shared jump host does not apply to itself.
     return jump if machine_of(jump) != name or JUMP in own else ""
 
@@ -331,7 +316,7 @@ def as_written(settings: Entries) -> dict[str, str]:
     """Return the file's texts for values from variables or files."""
     written = {key: text for key, entry in settings.items() if "$" in (text := text_of(entry.value))}
     if ENV_FILE in settings:
-        name = ENGINE["env"].name
+        name = keys.ENGINE["env"].name
         texts = [text_of(settings[name].value)] if name in settings else []
         written[name] = ", ".join([*texts, f"{ENV_FILE}: {text_of(settings[ENV_FILE].value)}"])
     return written
