@@ -79,6 +79,7 @@ def apply(
     as_json: bool,
 ) -> int:
     import shlex
+    from functools import partial
 
     from machinectl.cli.login_options import given_authority
     from machinectl.console import confirm
@@ -94,9 +95,7 @@ def apply(
     from machinectl.verbs import fleet_texts as texts
 
     file, text = texts.fleet_file("apply", files, names)
-
-    def make_plan() -> FleetPlan:
-        return plan(here.store, file, names, selector, texts.fleet_command("apply", file), text)
+    make_plan = partial(plan, here.store, file, names, selector, texts.fleet_command("apply", file), text)
 
     def approve(planned: FleetPlan) -> None:
         restarting = [step.name for step in planned.steps if step.restarts]

@@ -38,10 +38,7 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
     [
         ("ssh-port: 0123", "ssh-port is a whole number, this is '0123'"),
         ("ssh-port: 99999", "ssh-port: --ssh-port 99999 is not a port. Give a number from 0 to 65535"),
-        (f"ssh-port: {'9' * 9999}", "ssh-port is a whole number, this is '99999"),
         ("mac: 10:20:30", "mac: --mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
-        ("copy-key: ja", "copy-key is true or false, this is 'ja'"),
-        ("ssh-user: {ops: x}", "ssh-user is a text, this is a mapping"),
         ("engine-opt: {a: b}", "engine-opt is a list of texts, this is a mapping"),
         ("engine-opt: [dns=1.1.1.1, dns=9.9.9.9, label=a=b, label=c=d, log-opt=a=1, log-opt=b=1]", ""),
         ("engine-install: dockr", "engine-install: 'dockr' is not one of auto, docker, distro, none"),
@@ -50,7 +47,6 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
             "engine-env: --engine-env 'HTTP_PROXY' is not a variable. Write --engine-env NAME=VALUE",
         ),
         ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
-        ("labels: {'a=b': c}", "labels: 'a=b' is not a valid label"),
         ("swarm: leader", "swarm: 'leader' is not one of manager, worker"),
         ("swarm: worker, no-provision: true", "orion has no-provision, so that it cannot be a worker"),
         (
@@ -63,14 +59,10 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ),
         ("ssh-jump: gats", "ssh-jump: 'gats' is neither a host of this file nor a machine: did you mean gate?"),
         ("ssh-user: -oProxyCommand=x", "ssh-user: '-oProxyCommand=x' is not a user's name"),
-        ("ssh-jump: 'host:'", "ssh-jump: 'host:' is not a jump host. Write the name of a host, or user@host[:port]"),
         ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is not a jump host."),
         ("ssh-jump: orion", "ssh-jump: jump hosts form a loop: orion -> orion"),
         ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert: remove one"),
-        ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls: remove one"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
-        ("sudo-password: a", "unknown option of a host 'sudo-password': did you mean sudo-password-file?"),
-        ("TLS-SAN: a", "unknown option of a host 'TLS-SAN': did you mean tls-san?"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
@@ -91,14 +83,11 @@ def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
     [
         ("", "1:1: The file is empty: a fleet file has hosts"),
         ("- hosts", "1:1: A fleet file is a mapping, this is a list"),
-        ("\nhosts", "2:1: A fleet file is a mapping, this is a text"),
         ("defaults: {}", "1:1: The file has no hosts: write them under hosts"),
         ("hosts: [orion]", "1:8: hosts needs lines KEY: VALUE, this is a list"),
         ("hosts: {orion: 'ops:x@rigel'}", "1:16: orion: An address holds no password"),
         ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, here or in defaults"),
         ("hosts: {orion: {url: 'tcp://a:2376'}}", "1:9: orion has no driver: write driver: none, here or in defaults"),
-        ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web needs lines KEY: VALUE, this is a list"),
-        ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
         ("hosts: {}\ndefaults: {engine-install: x, ssh-port: y}", "2:28: engine-install: 'x' is not one of"),
     ],
 )

@@ -265,11 +265,3 @@ def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
     assert (rigel["Name"], rigel["Action"], rigel["Address"]) == ("rigel", "create", "192.168.0.30:2222")
     assert (rigel["Result"], nas["Result"], nas["Reason"], nas["Seconds"]) == ("to create", "unchanged", "", 0.0)
     assert (nas["Name"], nas["Action"], nas["Differences"], nas["Host"]) == ("nas", "leave", [], [])
-
-
-def test_a_file_that_is_wrong_is_told_whole(store: Store, file: Path) -> None:
-    file.write_text("hosts:\n  a: {driver: nonne}\n  b: {driver: none, uri: x}\n")
-    done = machinectl("plan", "--detailed-exitcode", store=store.root)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "fleet.yaml:2:" in done.stderr
-    assert "fleet.yaml:3:" in done.stderr
