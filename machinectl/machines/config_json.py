@@ -109,6 +109,8 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
     """Return the state if it is a JSON object, as ours and docker-machine's."""
     try:
         state = json.loads(machine.driver_state)
+        # Refuse infinity and NaN, which JSON does not have (RFC 8259 6).
+        json.dumps(state, allow_nan=False)
     except (ValueError, RecursionError):
         return None
     return state if isinstance(state, dict) else None

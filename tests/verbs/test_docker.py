@@ -100,14 +100,12 @@ def test_an_engine_that_is_off_is_told_and_asked_over_the_kept_connection_once_i
 
 
 @pytest.mark.usefixtures("ssh_config", "runtime")
-def test_where_sshd_forbids_forwarding_dockers_own_ssh_is_used_and_what_it_needs_is_said(
+def test_where_sshd_forbids_forwarding_the_engine_is_asked_all_the_same(
     far: Store, dockerd: Dockerd, sshd: Sshd
 ) -> None:
     sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}", "AllowStreamLocalForwarding no")
-    done = machinectl("docker", "far", "--", "ps", store=far.root)
-    assert done.returncode == 1
-    assert 'docker reaches "far" through your own ssh, which needs the machine\'s keys' in done.stderr
-    assert "machinectl ssh-config --write" in done.stderr
+    done = machinectl("docker", "far", "--", "version", "--format", "{{.Server.Os}}", store=far.root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
 
 
 def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Store) -> None:
