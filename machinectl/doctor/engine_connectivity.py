@@ -16,8 +16,8 @@ from machinectl.engine.address_order import foreign_reason, is_foreign
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
-from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.tls import OTHER_NAMES, connect_tls, shown_certificate
+from machinectl.engine.wire import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.errors import DOCTOR, Hint, MachineError, one_line
 from machinectl.hosts.identity import pending_sets, probe_any_set
 from machinectl.hosts.login import moved_hint
@@ -137,7 +137,7 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
         asked = datetime.now(UTC)
         answer = get(wire, "/version")
         known = parse_object(answer.read(LONGEST_ANSWER))
-    date = answer.headers.get("Date")
+    date = answer.header("Date")
     least, most = (one_line(str(known.get(key, "")), LONGEST_VERSION) for key in ("MinAPIVersion", "ApiVersion"))
     return replace(way, off=parsedate_to_datetime(date) - asked if date else None, least=least, most=most)
 

@@ -6,8 +6,7 @@ from machinectl import __version__
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.response import PIECE, Response
-from machinectl.engine.sockets import connect_tcp, connect_unix
-from machinectl.engine.wire import Wire
+from machinectl.engine.wire import Wire, connect_tcp, connect_unix, keep_alive
 from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
@@ -35,7 +34,7 @@ def request(
     check_request(method, path)
     wire = dial(endpoint, Deadline(timeout))
     if timeout is None:
-        wire.keep_alive()
+        keep_alive(wire.sock)
     try:
         length = {} if body is None else {"Content-Length": str(len(body))}
         send_head(wire, method, path, {**(headers or {}), **length})
@@ -63,7 +62,7 @@ def upload(
     """
     wire = dial(endpoint, Deadline(timeout))
     try:
-        wire.keep_alive()
+        keep_alive(wire.sock)
         send_head(wire, "POST", path, {**headers, "Transfer-Encoding": "chunked"})
         for piece in pieces:
             wire.deadline = Deadline(timeout)

@@ -8,8 +8,7 @@ from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.response import not_docker
-from machinectl.engine.sockets import connect_tcp
-from machinectl.engine.wire import Wire
+from machinectl.engine.wire import Wire, connect_tcp
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.json_values import parse_json
 from machinectl.state import State
@@ -110,7 +109,7 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
-        if "Api-Version" not in ping.headers and not is_of_socket(ping):
+        if not ping.header("Api-Version") and not is_of_socket(ping):
             raise not_an_engine(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
@@ -126,10 +125,10 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
     finally:
         wire.close()
     # If an authorization plugin allows only the ping, /version fails.
-    by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
+    by_name = ping.header("Server").partition("Docker/")[2].partition(" ")[0]
     engine = str(known.get("Version") or by_name)
-    api = str(known.get("ApiVersion") or ping.headers["Api-Version"])
-    swarm = one_line(ping.headers.get("Swarm", ""), LONGEST_VERSION)
+    api = str(known.get("ApiVersion") or ping.header("Api-Version"))
+    swarm = one_line(ping.header("Swarm"), LONGEST_VERSION)
     versions = one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION)
     return Probe(State.RUNNING, *versions, told=told, swarm=swarm)
 
@@ -156,7 +155,7 @@ def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
 
 
 def is_of_socket(response: Response) -> bool:
-    return response.headers.get("Server") == SOCKET_SERVER
+    return response.header("Server") == SOCKET_SERVER
 
 
 def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
@@ -187,8 +186,7 @@ def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
 
 def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
     found = f"{response.status} {response.reason}"
-    headers = response.headers
-    if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
+    if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or response.header("Via"):
         return EngineError(
             f"A proxy answers for {endpoint.peer}: {found}",
             Hint(
@@ -197,7 +195,7 @@ def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
                 endpoint.name,
             ),
         )
-    server = f" from {headers['Server']}" if "Server" in headers else ""
+    server = f" from {name}" if (name := response.header("Server")) else ""
     return not_docker(endpoint, f"it answers {found}{server}")
 
 

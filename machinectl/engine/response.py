@@ -10,7 +10,7 @@ from machinectl.errors import Hint, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, KeysView
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from machinectl.engine.wire import Wire
 
 PIECE = 65536
-# The limits of http.client: bytes of a line, and header lines.
-LONGEST_LINE, MOST_HEADERS = 65536, 100
-# Digits.
-LONGEST_NUMBER = 16
-# Answers before the final one (RFC 9110, 15.2). After 101, the other protocol follows.
-MOST_INTERIM = 100
+# Limits: bytes of a line, header lines (as http.client), digits, and answers before the final one (RFC 9110, 15.2).
+LONGEST_LINE, MOST_HEADERS, LONGEST_NUMBER, MOST_INTERIM = 65536, 100, 16, 100
+# After 101, the other protocol follows.
 INTERIM = {*range(100, 200)} - {101}
 WITHOUT_BODY = {101, 204, 304}
 # Go's http.Server answers plain HTTP on a TLS port with this status and no headers.
@@ -31,48 +28,38 @@ BAD_REQUEST = 400
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
-class Headers:
-    """Headers by name, in any case; the first of several counts."""
-
-    def __init__(self, pairs: Iterator[tuple[str, str]]) -> None:
-        self._values: dict[str, str] = {}
-        for name, value in pairs:
-            self._values.setdefault(name.lower(), value)
-
-    def __contains__(self, name: str) -> bool:
-        return name.lower() in self._values
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def get(self, name: str, default: str = "") -> str:
-        return self._values.get(name.lower(), default)
-
-    def keys(self) -> KeysView[str]:
-        return self._values.keys()
-
-
 class Response:
-    """The head of an answer; iterate for its body. Close after use. Raises EngineError."""
+    """The head of an answer, its headers by their names in lower case; iterate for its body. Close after use.
+
+    Raises EngineError.
+    """
 
     def __init__(self, wire: Wire, method: str) -> None:
         self.wire = wire
         self._file = wire.reader()
         version, self.status, self.reason = self._read_final_status()
         self.headers = self._read_headers()
-        if self.status == BAD_REQUEST and not self.headers.keys():
+        if self.status == BAD_REQUEST and not self.headers:
             raise wants_tls(wire.endpoint)
-        self._is_chunked = is_chunked(wire.endpoint, self.headers)
-        # Bytes left of the body, or of its chunk; None: until the connection ends.
-        self._left = 0 if self._is_chunked else body_length(wire.endpoint, self.headers)
+        encoding = self.header("Transfer-Encoding").lower()
+        if encoding not in {"", "identity", "chunked"}:
+            raise malformed(wire.endpoint, f"it has the transfer encoding {encoding[:40]!r}")
+        self._is_chunked = encoding == "chunked"
+        # Bytes left of the body, or of its chunk; None: until the connection ends (RFC 9112, 6.3).
+        length = self.header("Content-Length")
+        self._left = 0 if self._is_chunked else self._number(length, 10) if length else None
         self._is_over = method.upper() == "HEAD" or self.status in WITHOUT_BODY
-        connection = self.headers.get("Connection").lower()
+        connection = self.header("Connection").lower()
         keeps = "close" not in connection and (version != "HTTP/1.0" or "keep-alive" in connection)
         self.will_close = not keeps or (self._left is None and not self._is_over)
 
     @property
     def failed(self) -> bool:
         return self.status >= BAD_REQUEST
+
+    def header(self, name: str) -> str:
+        """Return the first of several, "" if there is none."""
+        return self.headers.get(name.lower(), "")
 
     def __iter__(self) -> Iterator[bytes]:
         while piece := self._read_piece():
@@ -103,9 +90,10 @@ class Response:
         if self._is_over:
             return b""
         if self._is_chunked and not self._left:
-            self._left = self._read_chunk_size()
+            self._left = self._number(self._read_line().partition(";")[0].strip(), 16)
             if not self._left:
-                self._skip_trailer()
+                # Headers may follow the last chunk.
+                self._read_headers()
         if self._left == 0:
             self._is_over = True
             return b""
@@ -123,7 +111,7 @@ class Response:
     def _read_line(self) -> str:
         line = self._file.readline(LONGEST_LINE + 1)
         if len(line) > LONGEST_LINE:
-            raise invalid(self.wire.endpoint, f"a line has more than {LONGEST_LINE} bytes")
+            raise malformed(self.wire.endpoint, f"a line has more than {LONGEST_LINE} bytes")
         if not line.endswith(b"\n"):
             raise cut_short(self.wire.endpoint)
         return line.rstrip(b"\r\n").decode("iso-8859-1")
@@ -134,7 +122,7 @@ class Response:
             if status not in INTERIM:
                 return version, status, one_line(reason)
             self._read_headers()
-        raise invalid(self.wire.endpoint, f"it has more than {MOST_INTERIM} interim answers")
+        raise malformed(self.wire.endpoint, f"it has more than {MOST_INTERIM} interim answers")
 
     def _read_status(self) -> tuple[str, int, str]:
         raw = self._file.readline(LONGEST_LINE + 1)
@@ -149,47 +137,28 @@ class Response:
             raise cut_short(self.wire.endpoint)
         return version, int(code), reason.strip()
 
-    def _read_headers(self) -> Headers:
-        lines: list[str] = []
-        while line := self._read_line():
-            if len(lines) == MOST_HEADERS:
-                raise invalid(self.wire.endpoint, f"it has more than {MOST_HEADERS} headers")
-            lines.append(line)
-        # Skip lines that begin with a blank: they continue a header, and engines send none.
-        parts = (line.partition(":") for line in lines if not line[0].isspace())
-        return Headers((name.strip(), value.strip()) for name, colon, value in parts if colon)
-
-    def _read_chunk_size(self) -> int:
-        size = self._read_line().partition(";")[0].strip()
-        if not size or not HEXADECIMAL.issuperset(size) or len(size) > LONGEST_NUMBER:
-            raise cut_short(self.wire.endpoint)
-        return int(size, 16)
-
-    def _skip_trailer(self) -> None:
+    def _read_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
         for _ in range(MOST_HEADERS + 1):
-            if self._file.readline(LONGEST_LINE + 1) in {b"\r\n", b"\n", b""}:
-                return
-        raise cut_short(self.wire.endpoint)
+            line = self._read_line()
+            if not line:
+                return headers
+            name, colon, value = line.partition(":")
+            # Skip lines that begin with a blank: they continue a header, and engines send none.
+            if colon and not line[0].isspace():
+                headers.setdefault(name.strip().lower(), value.strip())
+        raise malformed(self.wire.endpoint, f"it has more than {MOST_HEADERS} headers")
+
+    def _number(self, digits: str, base: int) -> int:
+        if not (0 < len(digits) <= LONGEST_NUMBER and HEXADECIMAL.issuperset(digits)):
+            raise malformed(self.wire.endpoint, f"it has the length {digits[:40]!r}")
+        try:
+            return int(digits, base)
+        except ValueError as exc:
+            raise malformed(self.wire.endpoint, f"it has the length {digits!r}") from exc
 
 
-def is_chunked(endpoint: Endpoint, headers: Headers) -> bool:
-    encoding = headers.get("Transfer-Encoding")
-    if encoding.lower() not in {"", "identity", "chunked"}:
-        raise invalid(endpoint, f"it has the transfer encoding {encoding[:40]!r}")
-    return encoding.lower() == "chunked"
-
-
-def body_length(endpoint: Endpoint, headers: Headers) -> int | None:
-    """Return None if the answer goes on to the end of the connection (RFC 9112, 6.3)."""
-    text = headers.get("Content-Length")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
-        raise invalid(endpoint, f"it has the length {text[:40]!r}")
-    return int(text)
-
-
-def invalid(endpoint: Endpoint, what: str) -> EngineError:
+def malformed(endpoint: Endpoint, what: str) -> EngineError:
     return not_docker(endpoint, f"its answer is not HTTP ({what})")
 
 
@@ -197,9 +166,8 @@ def not_http(endpoint: Endpoint, line: str) -> EngineError:
     # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)
-    said = repr(line[:40])
-    what = "an SSH server answers there" if line.startswith("SSH-") else f"its answer is not HTTP ({said})"
-    return not_docker(endpoint, what)
+    is_ssh = line.startswith("SSH-")
+    return not_docker(endpoint, "an SSH server answers there") if is_ssh else malformed(endpoint, repr(line[:40]))
 
 
 def not_docker(endpoint: Endpoint, found: str) -> EngineError:

@@ -163,7 +163,7 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
         if exc.state is not State.TIMEOUT or exc.silent:
             raise
         with request(endpoint, "GET", "/_ping", timeout=timeout) as answer:
-            found = membership_by_ping(answer.headers.get("Swarm", ""))
+            found = membership_by_ping(answer.header("Swarm"))
         if not found.state:
             raise
         return found

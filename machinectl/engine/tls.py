@@ -9,8 +9,7 @@ from select import POLLIN, POLLOUT, poll
 from threading import TIMEOUT_MAX, Timer
 
 from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
-from machinectl.engine.sockets import connect_tcp
-from machinectl.engine.wire import Wire
+from machinectl.engine.wire import Wire, connect_tcp
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
@@ -31,7 +30,23 @@ OTHER_NAMES = {62, 64}
 # No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 CLOSED_IN_HANDSHAKE: tuple[type[OSError], ...] = (*Wire.closed, ssl.SSLEOFError)
+# Alerts for a missing client certificate; the last two up to TLS 1.2 (Go's crypto/tls, OpenSSL).
+WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
+# Alerts about the client certificate.
+UNKNOWN_CA, CERTIFICATE_EXPIRED = "ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE_EXPIRED"
+REFUSALS = (
+    UNKNOWN_CA,
+    CERTIFICATE_EXPIRED,
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+    "ALERT_ACCESS_DENIED",
+)
+# OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
+NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
 COMPARE_CLOCKS = Hint("Compare the clocks here and there", "date -u")
+ISSUED = "Use one that the engine's CA issued"
 
 
 class ClocksDiffer(EngineError):
@@ -59,28 +74,18 @@ class TLSWire(Wire):
 def closed_after_handshake(endpoint: Endpoint) -> EngineError:
     return NeedsCertificates(
         f"{endpoint.peer} closes the connection after the TLS handshake: it may refuse the client certificate",
-        import_hint(endpoint, "Use one that the engine's CA issued"),
+        import_hint(endpoint, ISSUED),
     )
 
 
 def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
-    try:
-        return handshake(client_context(endpoint), endpoint, url, deadline)
-    except ssl.SSLCertVerificationError as exc:
-        raise untrusted(endpoint, url.host, exc) from exc
-    except ssl.SSLError as exc:
-        raise tls_error(endpoint, exc) from exc
-
-
-def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
-    """Connect and shake hands. Raises ssl.SSLError."""
-    return secured_by(context, connect_tcp(endpoint, url, deadline), endpoint, url, deadline)
+    return secured_by(client_context(endpoint), connect_tcp(endpoint, url, deadline), endpoint, url, deadline)
 
 
 def secured_by(
     context: ssl.SSLContext, sock: socket.socket, endpoint: Endpoint, url: EngineURL, deadline: Deadline
 ) -> TLSWire:
-    """Shake hands on `sock`; close it on failure. Raises ssl.SSLError."""
+    """Shake hands on `sock`; close it on failure. Raises EngineError, from OSError."""
     try:
         # Names in certificates never have the trailing dot.
         name = encoded(url.host.rstrip("."))
@@ -90,15 +95,12 @@ def secured_by(
         raise
     try:
         shake_hands(secured, deadline)
-    except BaseException as exc:
-        is_engine = has_verified(secured)
+    except OSError as exc:
+        error = handshake_error(endpoint, url.host, exc, deadline, secured)
         secured.close()
-        if isinstance(exc, TimeoutError):
-            raise silent_in_handshake(endpoint, deadline) from exc
-        if isinstance(exc, CLOSED_IN_HANDSHAKE):
-            raise closed_in_handshake(endpoint) from exc
-        if isinstance(exc, ssl.SSLError) and is_engine:
-            raise refused_by_engine(endpoint, exc) from exc
+        raise error from exc
+    except BaseException:
+        secured.close()
         raise
     return TLSWire(secured, endpoint, deadline)
 
@@ -128,27 +130,35 @@ def shake_hands(secured: ssl.SSLSocket, deadline: Deadline) -> None:
                 raise TimeoutError
 
 
+def handshake_error(
+    endpoint: Endpoint, host: str, exc: OSError, deadline: Deadline, secured: ssl.SSLSocket | ssl.SSLObject
+) -> EngineError:
+    peer, error = endpoint.peer, None
+    if isinstance(exc, TimeoutError):
+        error = EngineError(
+            f"{peer} takes the connection, but has not answered in TLS within {deadline}",
+            Hint("Look at the engine's journal on its host", "journalctl -u docker"),
+            State.TIMEOUT,
+        )
+    elif isinstance(exc, CLOSED_IN_HANDSHAKE):
+        error = EngineError(
+            f"{peer} closes the connection in the TLS handshake: it may not speak TLS",
+            Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
+        )
+    elif isinstance(exc, ssl.SSLCertVerificationError):
+        error = certificate_error(endpoint, host, exc)
+        error.verified = is_signed(endpoint, exc)
+    elif isinstance(exc, ssl.SSLError):
+        error = (refused_by_engine if has_verified(secured) else tls_error)(endpoint, exc)
+    return error or EngineError(f"The connection to {peer} broke: {exc.strerror or exc}", Hint("Try again"))
+
+
 def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:
     """Return whether the server has proven, in a handshake that then failed, that it is the engine.
 
     Our Finished message comes after that. With TLS 1.2, the server looks at the client certificate later.
     """
     return secured.context.verify_mode == ssl.CERT_REQUIRED and secured.get_channel_binding() is not None
-
-
-def silent_in_handshake(endpoint: Endpoint, deadline: Deadline) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} takes the connection, but has not answered in TLS within {deadline}",
-        Hint("Look at the engine's journal on its host", "journalctl -u docker"),
-        State.TIMEOUT,
-    )
-
-
-def closed_in_handshake(endpoint: Endpoint) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
-        Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
-    )
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -160,30 +170,25 @@ def client_context(endpoint: Endpoint) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Python 3.13's default would refuse certificates without an authority key identifier; docker accepts them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # Like Go, trust each certificate in ca.pem, even an intermediate CA's.
+    # Like Go, trust each certificate in ca.pem, even an intermediate CA's, and ignore common names.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Like Go, ignore common names.
     context.hostname_checks_common_name = False
     directory = endpoint.cert_dir
-    there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
-    if not there:
+    files = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
+    if not files:
         raise NeedsCertificates(f"There are no certificates in {directory}", import_hint(endpoint))
     ca = read_pem(endpoint, CA)
     try:
         context.load_verify_locations(cadata=ca)
-        if there != [CA]:
-            load_client(context, endpoint)
+        if files != [CA]:
+            read_pem(endpoint, CERTIFICATE)
+            if "ENCRYPTED" in read_pem(endpoint, KEY):
+                raise unusable_file(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
+            context.load_cert_chain(*(os.path.join(directory, file) for file in (CERTIFICATE, KEY)))
     except ssl.SSLError as exc:
-        files = f"{CERTIFICATE} or {KEY}" if context.cert_store_stats()["x509_ca"] else CA
-        raise unusable_file(endpoint, files, f"cannot be used ({library_words(exc)})") from exc
+        bad = f"{CERTIFICATE} or {KEY}" if context.cert_store_stats()["x509_ca"] else CA
+        raise unusable_file(endpoint, bad, f"cannot be used ({library_words(exc)})") from exc
     return context
-
-
-def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
-    read_pem(endpoint, CERTIFICATE)
-    if "ENCRYPTED" in read_pem(endpoint, KEY):
-        raise unusable_file(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
-    context.load_cert_chain(*(os.path.join(endpoint.cert_dir, file) for file in (CERTIFICATE, KEY)))
 
 
 def library_words(exc: ssl.SSLError) -> str:
@@ -203,12 +208,16 @@ def read_pem(endpoint: Endpoint, file: str) -> str:
     return text
 
 
+def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
+    return NeedsCertificates(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
+
+
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
-    """Return a server's unverified certificate as DER, or b"". Raises OSError.
+    """Return a server's unverified certificate as DER, or b"". Raises EngineError.
 
     Sends nothing: in TLS 1.3, the server shows its certificate first.
     """
-    with handshake(strangers_context(), endpoint, url, deadline) as wire:
+    with secured_by(strangers_context(), connect_tcp(endpoint, url, deadline), endpoint, url, deadline) as wire:
         return wire.sock.getpeercert(binary_form=True) or b""
 
 
@@ -217,12 +226,6 @@ def strangers_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
-
-
-def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError) -> EngineError:
-    error = certificate_error(endpoint, host, exc)
-    error.verified = is_signed(endpoint, exc)
-    return error
 
 
 def is_signed(endpoint: Endpoint, exc: ssl.SSLCertVerificationError) -> bool:
@@ -248,14 +251,20 @@ def certificate_error(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificatio
         return EngineError(f"The certificate of {peer}, or its CA's, has expired", renew)
     if exc.verify_code == NOT_YET_VALID:
         return EngineError(f"The certificate of {peer} is not valid yet", COMPARE_CLOCKS)
-    if exc.verify_code in OTHER_CA and endpoint.given_by:
-        return moved_or_ended(endpoint)
-    if exc.verify_code in OTHER_CA:
-        cause = f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}"
-        if endpoint.takeover:
-            return UnclearServer(cause, Hint("See whose it is", "machinectl doctor", endpoint.name))
-        return NeedsCertificates(cause, foreign_ca_hint(endpoint))
-    return EngineError(f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew)
+    if exc.verify_code not in OTHER_CA:
+        return EngineError(f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew)
+    if by := endpoint.given_by:
+        again = Hint("after a new CA, ask for access again", endpoint.ask_again) if endpoint.ask_again else NO_HINT
+        return EngineError(
+            f"The certificate of {peer} is from another CA: another server has this address now, or {by} has made a "
+            "new CA, which ended the access of this computer",
+            Hint(f"Ask {by} which. After a new address, keep your key", "machinectl access renew", endpoint.name)
+            | again,
+        )
+    cause = f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}"
+    if endpoint.takeover:
+        return UnclearServer(cause, Hint("See whose it is", "machinectl doctor", endpoint.name))
+    return NeedsCertificates(cause, foreign_ca_hint(endpoint))
 
 
 def refused_by_engine(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
@@ -273,8 +282,13 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
         where = "" if shown else f", and there is none in {directory}"
         return NeedsCertificates(f"{peer} requires a client certificate{where}", import_hint(endpoint))
     if UNKNOWN_CA in reason and endpoint.given_by:
-        return access_ended(endpoint)
-    if CERTIFICATE_EXPIRED in reason and (valid := validity_here(endpoint)):
+        return EngineError(
+            f"{peer} refuses this computer: {endpoint.given_by} has ended its access to it, or made a new CA",
+            Hint("Ask for access again", endpoint.ask_again),
+        )
+    # Go says "expired" also of one that is not valid yet.
+    valid = next(iter(validities_of(endpoint, CERTIFICATE)), None) if CERTIFICATE_EXPIRED in reason else None
+    if valid and is_now(*valid):
         begin, end = valid
         return ClocksDiffer(
             f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
@@ -283,10 +297,8 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
         )
     if not any(alert in reason for alert in REFUSALS):
         return None
-    return NeedsCertificates(
-        f"{peer} refuses the client certificate in {directory}: {library_words(exc)}",
-        import_hint(endpoint, "Use one that the engine's CA issued"),
-    )
+    cause = f"{peer} refuses the client certificate in {directory}: {library_words(exc)}"
+    return NeedsCertificates(cause, import_hint(endpoint, ISSUED))
 
 
 def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
@@ -302,63 +314,18 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     )
 
 
+def wants_certificate(exc: BaseException | None) -> bool:
+    return isinstance(exc, ssl.SSLError) and any(alert in (exc.reason or "") for alert in WANTING)
+
+
 def foreign_ca_hint(endpoint: Endpoint) -> Hint:
     """Return what to type if the host is the machine's."""
     hint = import_hint(endpoint, "Use the certificates that belong to this engine")
     return hint | Hint("or take its host over", endpoint.takeover) if endpoint.takeover else hint
 
 
-def moved_or_ended(endpoint: Endpoint) -> EngineError:
-    by, again = endpoint.given_by, endpoint.ask_again
-    return EngineError(
-        f"The certificate of {endpoint.peer} is from another CA: another server has this address now, or {by} has made "
-        "a new CA, which ended the access of this computer",
-        Hint(f"Ask {by} which. After a new address, keep your key", "machinectl access renew", endpoint.name)
-        | (Hint("after a new CA, ask for access again", again) if again else NO_HINT),
-    )
-
-
-def access_ended(endpoint: Endpoint) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} refuses this computer: {endpoint.given_by} has ended its access to it, or made a new CA",
-        Hint("Ask for access again", endpoint.ask_again),
-    )
-
-
-def wants_certificate(exc: ssl.SSLError) -> bool:
-    return any(alert in (exc.reason or "") for alert in WANTING)
-
-
-# Alerts for a missing client certificate; the last two up to TLS 1.2 (Go's crypto/tls, OpenSSL).
-WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
-
-UNKNOWN_CA = "ALERT_UNKNOWN_CA"
-CERTIFICATE_EXPIRED = "ALERT_CERTIFICATE_EXPIRED"
-# Alerts about the client certificate.
-REFUSALS = (
-    UNKNOWN_CA,
-    CERTIFICATE_EXPIRED,
-    "ALERT_CERTIFICATE_REVOKED",
-    "ALERT_BAD_CERTIFICATE",
-    "ALERT_CERTIFICATE_UNKNOWN",
-    "ALERT_UNSUPPORTED_CERTIFICATE",
-    "ALERT_ACCESS_DENIED",
-)
-
-# OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
-NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
-
-
-def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
-    return NeedsCertificates(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
-
-
-def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:
-    """Return from when to when the client certificate is valid, if it is valid by the clock here.
-
-    Go says "expired" also of one that is not valid yet.
-    """
-    return next((valid for valid in validities_of(endpoint, CERTIFICATE)[:1] if is_now(*valid)), None)
+def import_hint(endpoint: Endpoint, *how: str) -> Hint:
+    return endpoint.renewal or put_certificates_in(endpoint.name, *how)
 
 
 def validities_of(endpoint: Endpoint, file: str) -> list[tuple[datetime, datetime]]:
@@ -375,7 +342,3 @@ def is_now(begin: datetime, end: datetime) -> bool:
     from datetime import UTC, datetime
 
     return begin <= datetime.now(UTC) < end
-
-
-def import_hint(endpoint: Endpoint, *how: str) -> Hint:
-    return endpoint.renewal or put_certificates_in(endpoint.name, *how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 OK = 200
 # Limits of a server's name (characters) and its first bytes.
-LONGEST_SAID = 80
-LONGEST_FIRST = 256
+LONGEST_SAID, LONGEST_FIRST = 80, 256
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 
 def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
     """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
-    with Wire(sock, Endpoint(tcp_url(address, port)), deadline) as wire:
+    url = engine_url.EngineURL("tcp", host=address, port=port)
+    with Wire(sock, Endpoint(str(url)), deadline) as wire:
         try:
             return ping(wire)
         except MachineError:
@@ -66,37 +66,28 @@ def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline)
 
 def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
     """Ping in TLS; None if the server speaks something else. Closes the connection."""
-    endpoint = Endpoint(tcp_url(address, port), tls=True)
+    url = engine_url.EngineURL("tcp", host=address, port=port)
     try:
-        wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse_url(endpoint.url), deadline)
-    except ssl.SSLError as exc:
+        wire = secured_by(strangers_context(), sock, Endpoint(str(url), tls=True), url, deadline)
+    except EngineError as exc:
         # Up to TLS 1.2, the handshake itself fails.
-        return PingAnswer(tls=True, asks=True) if wants_certificate(exc) else None
-    except (OSError, MachineError):
-        return None
+        return PingAnswer(tls=True, asks=True) if wants_certificate(exc.__cause__) else None
     with wire:
-        names = certificate_names(wire.sock.getpeercert(binary_form=True) or b"")
+        seen = PingAnswer(tls=True, names=certificate_names(wire.sock.getpeercert(binary_form=True) or b""))
         try:
-            found = ping(wire)
-        except EngineError as exc:
-            asks = isinstance(exc.__cause__, ssl.SSLError) and wants_certificate(exc.__cause__)
-            return PingAnswer(tls=True, names=names, asks=asks)
-        except MachineError:
-            return PingAnswer(tls=True, names=names)
-    return (
-        PingAnswer(True, found.server, found.engine, found.welcome, names)
-        if found
-        else PingAnswer(tls=True, names=names)
-    )
+            answer = ping(wire)
+        except MachineError as exc:
+            return replace(seen, asks=wants_certificate(exc.__cause__))
+    return replace(answer, tls=True, names=seen.names) if answer else seen
 
 
 def ping(wire: Wire) -> PingAnswer | None:
     """Ping; None for a bare "bad request". Raises EngineError."""
     answer = get(wire, "/_ping")
-    engine = "Api-Version" in answer.headers
+    engine = bool(answer.header("Api-Version"))
     if answer.status == BAD_REQUEST and not engine:
         return None
-    server = one_line(str(answer.headers.get("Server", "")), LONGEST_SAID)
+    server = one_line(answer.header("Server"), LONGEST_SAID)
     return PingAnswer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
 
 
@@ -108,7 +99,3 @@ def certificate_names(certificate: bytes) -> tuple[str, ...]:
         return certs.describe(ssl.DER_cert_to_PEM_cert(certificate).encode()).sans if certificate else ()
     except MachineError:
         return ()
-
-
-def tcp_url(address: str, port: int) -> str:
-    return str(engine_url.EngineURL("tcp", host=address, port=port))

@@ -7,7 +7,7 @@ from functools import partial
 
 from machinectl import engine
 from machinectl.engine.endpoint import is_silence
-from machinectl.engine.sockets import connected
+from machinectl.engine.wire import connected
 from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError, UsageError
 from machinectl.hosts.identity import probe_any_set, settle_pending
 from machinectl.machines.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Endpoint, EngineQuery, Probe
     from machinectl.engine.endpoint import Deadline
-    from machinectl.engine.sockets import Address
+    from machinectl.engine.wire import Address
     from machinectl.machines.store import Store
 
     Each = TypeVar("Each", bound="MachineStatus")

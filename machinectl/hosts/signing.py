@@ -122,7 +122,7 @@ def engine_time(machine: Machine) -> datetime | None:
         return None
     try:
         with dial(endpoint_of(machine), Deadline(CLOCK_TIMEOUT)) as wire:
-            date = get(wire, "/_ping").headers.get("Date", "")
+            date = get(wire, "/_ping").header("Date")
         return parsedate_to_datetime(date).astimezone(UTC)
     except ClocksDiffer:
         raise

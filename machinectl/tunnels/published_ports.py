@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from machinectl.engine import request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import read_answer
+from machinectl.engine.wire import keep_alive
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.json_values import as_list, as_text
 
@@ -210,7 +211,7 @@ class ContainerEvents:
                     if self._answer.failed:
                         self._answer.wire.deadline = Deadline(PATIENCE)
                         read_answer(endpoint, self._answer, list)
-                    self._answer.wire.keep_alive()
+                    keep_alive(self._answer.wire.sock)
                     self._changed()
                     for _ in () if self._stop.is_set() else self._answer:
                         self._changed()

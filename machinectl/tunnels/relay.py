@@ -14,8 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine.duplex_dial import no_answer, open_stream
-from machinectl.engine.duplex_stream import PlainStream
+from machinectl.engine.duplex import PlainStream, early_end, open_stream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.probe import SOCKET_SERVER
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from machinectl.console import Console
-    from machinectl.engine.duplex_stream import DuplexStream
+    from machinectl.engine.duplex import DuplexStream
     from machinectl.engine.wire import Wire
     from machinectl.hosts.present_name import PresentName
 
@@ -194,7 +193,7 @@ class Relay:
         finally:
             engine.close()
         if not joined.has_answered and not joined.client_is_gone:
-            await self._refuse(client, no_answer(endpoint, failure), request)
+            await self._refuse(client, early_end(endpoint, failure), request)
         elif joined.has_answered and failure and not joined.client_has_ended:
             # A peer that has sent everything may be gone.
             self._report_fault(MachineError(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}"))

@@ -65,7 +65,7 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
         write_out("\n")
     if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: redirections and errors)
         return 0
-    where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
+    where = f", at {location}" if (location := answer.header("Location")) else ""
     report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
     return 1
 

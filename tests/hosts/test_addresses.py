@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from machinectl import certs, engine
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
-from machinectl.engine.duplex_dial import open_stream
+from machinectl.engine.duplex import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.tls import client_context

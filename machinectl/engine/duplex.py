@@ -6,9 +6,16 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from machinectl.engine.tls import has_verified
+from machinectl.engine import tls
+from machinectl.engine.address_order import AddressTries
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.wire import connect_tcp, connect_unix, keep_alive, no_answer
+from machinectl.url import parse_url
+
+if TYPE_CHECKING:
+    from machinectl.engine.endpoint import Endpoint
 
 # Bytes of encrypted data to read at once.
 MOST_ENCRYPTED = 1 << 18
@@ -26,6 +33,55 @@ class DuplexStream(Protocol):
 
     # No other call may wait.
     def close(self) -> None: ...
+
+
+async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
+    """Connect by tcp (with TLS if there is a `context`) or to a unix socket, within `seconds`. Raises EngineError."""
+    tries, deadline = AddressTries(endpoint), Deadline(seconds)
+    while address := tries.next():
+        share = tries.share(deadline)
+        try:
+            sock = await asyncio.to_thread(connect_socket, address, share)
+            stream = await secured(sock, context, address, share) if context else PlainStream(sock)
+        except EngineError as exc:
+            tries.fail(address, exc)
+        else:
+            tries.succeed(address)
+            return stream
+    raise tries.error()
+
+
+def connect_socket(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
+    url = parse_url(endpoint.url)
+    if url.scheme == "unix":
+        return connect_unix(endpoint, url.path, deadline)
+    sock = connect_tcp(endpoint, url, deadline)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(sock)
+    return sock
+
+
+async def secured(sock: socket.socket, context: ssl.SSLContext, endpoint: Endpoint, deadline: Deadline) -> TLSStream:
+    """Shake hands on `sock`; close it on failure."""
+    host = parse_url(endpoint.url).host
+    stream = TLSStream(sock, context, host)
+    try:
+        async with asyncio.timeout(deadline.remaining()):
+            await stream.shake_hands()
+    except OSError as exc:
+        sock.close()
+        raise tls.handshake_error(endpoint, host, exc, deadline, stream.tls) from exc
+    except BaseException:
+        sock.close()
+        raise
+    return stream
+
+
+def early_end(endpoint: Endpoint, exc: OSError | None) -> EngineError:
+    """Return why a connection ended before the engine's first byte; `exc` is None if the engine closed it."""
+    if isinstance(exc, ssl.SSLError) and not isinstance(exc, ssl.SSLEOFError):
+        return tls.refused_by_engine(endpoint, exc)
+    return tls.closed_after_handshake(endpoint) if endpoint.tls else no_answer(endpoint)
 
 
 class PlainStream:
@@ -59,7 +115,7 @@ class TLSStream:
         self._loop = asyncio.get_running_loop()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         # Names in certificates never have the trailing dot.
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.rstrip("."))
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.rstrip("."))
         # Both directions send: reading answers key updates.
         self._sending = asyncio.Lock()
         # Decrypted before its time, by `end_sending`.
@@ -69,7 +125,7 @@ class TLSStream:
         """Raises OSError, of which ssl.SSLError is one."""
         while True:
             try:
-                self._tls.do_handshake()
+                self.tls.do_handshake()
             except ssl.SSLWantReadError:
                 await self._flush()
                 await self._fill(MOST_ENCRYPTED)
@@ -81,10 +137,6 @@ class TLSStream:
             else:
                 await self._flush()
                 return
-
-    @property
-    def has_verified(self) -> bool:
-        return has_verified(self._tls)
 
     async def receive_into(self, buffer: memoryview) -> int:
         if self._early:
@@ -103,7 +155,7 @@ class TLSStream:
     async def send(self, data: memoryview) -> None:
         async with self._sending:
             while data:
-                data = data[self._tls.write(data) :]
+                data = data[self.tls.write(data) :]
             await self._send_encrypted()
 
     async def end_sending(self) -> None:
@@ -113,7 +165,7 @@ class TLSStream:
             while count := self._decrypt(piece)[0]:
                 self._early += piece[:count]
         with suppress(ssl.SSLError):
-            self._tls.unwrap()
+            self.tls.unwrap()
         with suppress(OSError):
             await self._flush()
 
@@ -125,7 +177,7 @@ class TLSStream:
         count = 0
         try:
             while count < len(buffer):
-                size = self._tls.read(len(buffer) - count, buffer[count:])
+                size = self.tls.read(len(buffer) - count, buffer[count:])
                 if not size:
                     return count, True
                 count += int(size)
