@@ -95,7 +95,7 @@ def ssh_service(port: int, sock: socket.socket, timeout: float) -> FoundService:
         speaks = SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN
         return FoundService(port, speaks, line)
     # Imported here: paramiko loads slowly.
-    from machinectl.ssh.native.native_connection import read_banner
+    from machinectl.ssh.native.native_login import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
     return FoundService(port, SpokenProtocol.SSH, greeting or line, key)

@@ -1,6 +1,6 @@
 """Keep STORE/ssh_config current, for `Include` in `~/.ssh/config`.
 
-`ssh-config --write` creates it. An option unknown to the user's ssh would fail for every host.
+`ssh-config --write` creates it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.store_directory import make_directory
 from machinectl.machines.store.store_paths import Lock
-from machinectl.ssh.openssh.config_block import ignored_options
-from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 LOCK = ".ssh_config"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
-IGNORE = "IgnoreUnknown "
 HOST = "Host "
 PROXY = "ProxyCommand "
 # Bytes: room for some 20,000 machines.
@@ -54,7 +51,7 @@ def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
 
 
 def rewrite_outdated(store: Store) -> None:
-    """Rewrite the file for another version, ssh or path."""
+    """Rewrite the file for another path of the store."""
     path = ssh_config_path(store)
     if not os.access(path, os.W_OK) or is_current(store):
         return
@@ -62,9 +59,6 @@ def rewrite_outdated(store: Store) -> None:
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(path):
             before = parse_ssh_config(read_file(path, LONGEST))
-        # Write a version that ssh can read first, because ssh is asked about each host. If killed here, the next run
-        # starts over.
-        replace_file(path, render_ssh_config(None, before))
         replace_file(path, render_ssh_config(store, all_blocks(store, lambda _: None, before)))
 
 
@@ -75,15 +69,7 @@ def is_current(store: Store) -> bool:
     except OSError:
         return True
     head = text.partition(f"\n{HOST}")[0].splitlines()
-    is_guarded = (
-        ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not supports_option(GUARD)
-    )
-    return is_guarded and f"{STORE}{os.path.realpath(store.root)!r}" in head
-
-
-def ignore_unknown_line(store: Store) -> str:
-    """Make older ssh ignore the guard. Only the first such line counts, so include the user's."""
-    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(ssh_config_path(store))]))
+    return f"{STORE}{os.path.realpath(store.root)!r}" in head
 
 
 def all_blocks(
@@ -141,12 +127,6 @@ def parse_ssh_config(text: bytes) -> dict[str, str]:
     return blocks
 
 
-def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
-    """Without a store, `is_current` rejects the text."""
-    lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
-    if not supports_option(GUARD):
-        lines = [line for line in lines if line.split()[:1] != [GUARD]]
-    head = [HEADER, f"{STORE}{os.path.realpath(store.root)!r}\n" if store else ""]
-    if store and any(GUARD in line for line in lines):
-        head.append(f"{ignore_unknown_line(store)}\n")
-    return "".join([*head, *lines]).encode(errors="surrogateescape")
+def render_ssh_config(store: Store, blocks: Mapping[str, str]) -> bytes:
+    lines = [HEADER, f"{STORE}{os.path.realpath(store.root)!r}\n", *(blocks[name] for name in sorted(blocks))]
+    return "".join(lines).encode(errors="surrogateescape")

@@ -71,7 +71,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
         )
     pin = pin_in_store(store, console, machine)
     if not by_system:
-        from machinectl.ssh.native.interactive_shell import run_shell
+        from machinectl.ssh.native.native_session import run_shell
 
         with logged_in(machine, console, login, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
             return run_shell(session, arguments)

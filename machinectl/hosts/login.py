@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.job import Remote
-    from machinectl.ssh.runner import StreamingRunner
-    from machinectl.ssh.session import SSHSession
+    from machinectl.ssh.session import ScriptRunner, SSHSession
     from machinectl.ssh.ssh_errors import SSHError
 
 
@@ -274,13 +273,13 @@ def pin_first_key(store: Store, console: Console, machine: Machine, login: Login
 @contextmanager
 def logged_in_as_root(
     held: Held, console: Console, login: Login, *, ssh: SSHEndpoint | None = None
-) -> Iterator[StreamingRunner]:
+) -> Iterator[ScriptRunner]:
     """Log in, and see `lock_as_root`. Raises SSHError."""
     with logged_in(held.machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
         yield lock_as_root(held, console, login, session)
 
 
-def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession) -> StreamingRunner:
+def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession) -> ScriptRunner:
     """Become root, and lock the host. Raises RootRefused, MachineError if it is locked."""
     root = root_runner(session, console, login)
     # Imported here: it imports `secrets`, which few verbs need.
@@ -290,7 +289,7 @@ def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession
     return root
 
 
-def root_runner(session: SSHSession, console: Console, login: Login) -> StreamingRunner:
+def root_runner(session: SSHSession, console: Console, login: Login) -> ScriptRunner:
     from machinectl.ssh.sudo import become_root
 
     return become_root(session, login.credentials, console)

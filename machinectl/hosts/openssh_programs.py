@@ -115,7 +115,7 @@ def run_ssh_program(
 
 def raise_login_failure(log: LoginLog, machine: Machine, endpoint: SSHEndpoint, console: Console, login: Login) -> None:
     """Raise SSHError if ssh's log shows a failed login. To find out why the host refuses it, log in again."""
-    from machinectl.ssh.openssh.login_failures import connection_failure
+    from machinectl.ssh.openssh.login_log import connection_failure
     from machinectl.ssh.ssh_errors import SSHError
     from machinectl.ssh.ssh_settings import read_settings
 

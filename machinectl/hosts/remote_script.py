@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
-    from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.session import ScriptRunner
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run_remote_script(
             if not machine.addresses:
                 raise_if_unreachable(machine, endpoint, exc)
 
-    def begin() -> tuple[StreamingRunner, ExitStack]:
+    def begin() -> tuple[ScriptRunner, ExitStack]:
         with ExitStack() as stack:
             pin = pin_in_store(store, console, machine)
             session = stack.enter_context(logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin))

@@ -72,7 +72,7 @@ def check_host_key(
 def login_class(*, native: bool) -> type[SSHLogin]:
     if native or is_native():
         # paramiko takes 150 ms to load.
-        from machinectl.ssh.native.native_connection import ParamikoLogin
+        from machinectl.ssh.native.native_login import ParamikoLogin
 
         return ParamikoLogin
     return OpenSSHLogin

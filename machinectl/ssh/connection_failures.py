@@ -1,4 +1,7 @@
-"""Say why nobody gets in at a host, whichever SSH was used. Must not import paramiko."""
+"""Say why nobody gets in at a host, whichever SSH was used: what usually goes wrong, the rest in the host's words.
+
+Must not import paramiko.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +32,11 @@ if TYPE_CHECKING:
 
 GREETING = "SSH-"
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
-# pam_nologin(8) with systemd's text, and sshd without PAM.
-NOT_NOW = re.compile(r"System is (booting up|going down)|pam_nologin|not permitted to log in", re.IGNORECASE)
-# pam_unix(8) and sshd.
-NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change your password", re.IGNORECASE)
-EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
 # cloud-init's command= for root's key if root may not log in.
 ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
 # Longest quotes of a host's text, in characters.
 LONGEST_OUTPUT, LONGEST_SAID = 200, 100
 PASSWORD_METHODS = ("password", "keyboard-interactive")
-GIVE_PASSWORD = Hint("Give the password: --ssh-password-file <FILE>")
 
 
 def place(settings: Settings) -> str:
@@ -141,56 +138,30 @@ def advise_on_jump_host(error: SSHError, settings: Settings, machine: str) -> No
 
 
 def login_refused(
-    settings: Settings, tried: Sequence[str], unused: Sequence[str], methods: Sequence[str]
+    settings: Settings, tried: Sequence[str], unused: Sequence[str], methods: Sequence[str], accepted: str = ""
 ) -> LoginRefused:
-    """`tried` and `unused` name keys; `methods` are those that the host accepts."""
+    """`tried` and `unused` name keys; `methods` are those that the host accepts after the key `accepted`, if any."""
     what = f"tried: {tried_once(tried)}" if tried else "there was no key to try"
     beside = f"; not usable: {', '.join(unused)}" if unused else ""
-    takes_password = any(method in methods for method in PASSWORD_METHODS)
-    hint = GIVE_PASSWORD if takes_password else Hint("Try", f"ssh {settings.login_options}")
+    more = f"; it accepts {accepted} and wants more" if accepted else ""
+    hint = Hint("Try", f"ssh {settings.login_options}")
+    if any(method in methods for method in PASSWORD_METHODS):
+        hint = Hint("Give the password: --ssh-password-file <FILE>") | Hint("or answer at a terminal")
     accepts = ", ".join(methods) or "nothing"
-    return LoginRefused(f"{settings.login} refuses the login ({what}{beside}); it accepts {accepts}", hint, KEY)
-
-
-def wants_more(
-    settings: Settings, accepted_key: str, methods: Sequence[str], question: str, *, asks: bool
-) -> LoginRefused:
-    """The host accepts the key and wants more; `question` is what it asks, if anything. `asks`: at a terminal."""
-    hint = (
-        Hint("Try it", f"ssh {settings.login_options}") if asks else Hint("Run it at a terminal, where you can answer")
-    )
-    return LoginRefused(
-        f"{settings.login} accepts the key {accepted_key} and wants more: it accepts {', '.join(methods)} "
-        f"now{question and f', and asks: {question!r}'}",
-        (GIVE_PASSWORD if "password" in methods else hint)
-        | Hint(f"or accept the key alone: AuthenticationMethods publickey in sshd_config for {settings.user}"),
-    )
+    cause = f"{settings.login} refuses the login ({what}{beside}{more}); it accepts {accepts}"
+    return LoginRefused(cause, hint, "" if accepted else KEY)
 
 
 def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefused:
-    """The host ended the connection during the login."""
+    """The host ended the connection during the login; pam_nologin(8) and pam_unix(8) say why in a banner."""
     said = one_line(banner, LONGEST_SAID)
-    if NOT_NOW.search(banner):
-        return LoginRefused(
-            f"{settings.address} currently lets only root log in: {said!r}",
-            Hint("It is starting up or shutting down: wait, and run this again")
-            | Hint("else, on the host", "rm -f /run/nologin"),
-        )
-    if NEW_PASSWORD.search(banner):
-        return LoginRefused(*new_password(settings))
-    if EXPIRED.search(banner):
-        return LoginRefused(
-            f"The account of {settings.user} at {settings.address} has expired: {said!r}",
-            Hint("On the host, as root", f"chage -E -1 {settings.user}"),
-        )
-    advice = Hint("It allows a few attempts; check the password")
-    if said and len(tried) <= 1:
-        # pam_nologin(8) shows the admin's text.
-        advice = Hint("If that is the text of /run/nologin there, wait, or remove it as root", "rm /run/nologin")
+    why = Hint("If it is starting up or shutting down, wait, and run this again") | Hint(
+        "else, on the host", "journalctl -u ssh"
+    )
     return LoginRefused(
         f"{settings.address} ended the connection after {plural(len(tried) or 1, 'attempt')} to log in as "
         f"{settings.user}: {tried_once(tried) or 'none of ours'}{f'; it said {said!r}' if said else ''}",
-        advice,
+        why if said else Hint("It allows a few attempts; check the password"),
         KEY,
     )
 
@@ -203,13 +174,9 @@ def tried_once(tried: Sequence[str]) -> str:
 
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
     """Return why a host runs no commands."""
-    if NEW_PASSWORD.search(said):
-        return NoShell(*new_password(settings))
     another = ANOTHER_USER.search(said)
-    if NOT_NOW.search(said):
-        hint = Hint("If it is starting up or shutting down, wait, and run this again")
     # A person types this name as part of a command: allow only safe characters.
-    elif another and re.fullmatch(NAME, another[1]):
+    if another and re.fullmatch(NAME, another[1]):
         hint = Hint(f"Log in as that user: --ssh-user {another[1]}")
     else:
         hint = (
@@ -223,10 +190,3 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
     words = one_line(said.strip()[-LONGEST_OUTPUT:], LONGEST_OUTPUT)
     says = f"it says {words!r}" if words else "it prints nothing"
     return NoShell(f"{settings.user} can log in at {settings.address} but run no commands: {says}", hint)
-
-
-def new_password(settings: Settings) -> tuple[str, Hint]:
-    return (
-        f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
-        Hint("Log in once, and give it one", f"ssh {settings.login_options}"),
-    )

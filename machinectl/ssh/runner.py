@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from machinectl.process_streams import Input, StopEvent, WriteOutput
+    from machinectl.process_streams import WriteOutput
 
 # For a command that only reads or writes a file, in seconds.
 COMMAND_TIMEOUT = 60.0
@@ -47,21 +47,6 @@ class Runner(Protocol):
         secret: bool = False,
         write: WriteOutput | None = None,
     ) -> CommandResult: ...
-
-
-class StreamingRunner(Runner, Protocol):
-    """Can also pass on output while a script runs."""
-
-    # Run a user's script, pass on its output, and return its exit status; None on `stop`, after the script has ended.
-    # Raises ConnectionLost.
-    def follow(
-        self,
-        script: str,
-        write: WriteOutput,
-        stop: StopEvent,
-        *,
-        input: Input | None = None,  # noqa: A002
-    ) -> int | None: ...
 
 
 def is_signalled(status: int) -> bool:

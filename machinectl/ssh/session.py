@@ -13,8 +13,8 @@ from machinectl.errors import Hint
 from machinectl.process_streams import Stdin
 from machinectl.ssh import framing
 from machinectl.ssh.connection_failures import instead_of_commands
-from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult, status_text
-from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
+from machinectl.ssh.framing import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command
+from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult, is_signalled, status_text
 from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, SSHError, command_timeout, shell_ended
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Transfer:
 
 
 class ScriptRunner(ABC):
-    """Run scripts over a session; see Runner and StreamingRunner."""
+    """Run scripts over a session; see Runner."""
 
     # The prefix of a script in the trace.
     prefix = ""
@@ -101,7 +101,10 @@ class ScriptRunner(ABC):
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run in a login environment, or as root in sudo's."""
+        """Run a user's script in a login environment, or as root in sudo's; pass on its output, and return its status.
+
+        Return None on `stop`, after the script has ended. Raises SSHError.
+        """
         self.session.trace_command(f"{self.prefix}{script}")
         output = self.session.stream(partial(self.frame, script, streamed=True), self, write, stop, input)
         if not output.started and output.shell_status is not None:
@@ -216,7 +219,22 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
             self.trace(f"{self.settings.login}$ {shown}")
 
     def final_status(self, output: ScriptOutput) -> int | None:
-        return final_status(output, self.settings.address, lambda: None if self._is_alive() else self._lost())
+        """Return None if the script was stopped. Raises SSHError without a status."""
+        address, status = self.settings.address, output.shell_status
+        if output.may_run:
+            raise SSHError(
+                f"{address} did not confirm that it ended a command that timed out",
+                Hint("It may still be running there; on the host", "ps -ef"),
+            )
+        if status is None or output.status is not None:
+            return status if status is None else output.status
+        output.finish()
+        if not output.is_complete:
+            if is_signalled(status):
+                return status
+            if not self._is_alive():
+                raise self._lost()
+        raise shell_ended(address)
 
     @abstractmethod
     def _transfer(self, given: Transfer) -> int | None:
@@ -240,11 +258,7 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
         raise shell_ended(address, last)
     result = CommandResult(output.status, output.stdout, output.stderr)
     if check and result.status != 0:
-        raise CommandFailed(
-            f"{address}: {last or 'a command failed'} ({status_text(result.status)})",
-            Hint("See each command and its output: --debug"),
-            result,
-        )
+        raise CommandFailed(f"{address}: {last or 'a command failed'} ({status_text(result.status)})", result)
     return result
 
 

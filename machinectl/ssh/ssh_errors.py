@@ -88,8 +88,8 @@ class CommandTimeout(SSHError):
 class CommandFailed(SSHError):
     """`result` has the output."""
 
-    def __init__(self, cause: str, hint: Hint, result: CommandResult) -> None:
-        super().__init__(cause, hint)
+    def __init__(self, cause: str, result: CommandResult) -> None:
+        super().__init__(cause, Hint("See each command and its output: --debug"))
         self.result = result
 
 

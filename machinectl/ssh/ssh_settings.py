@@ -40,7 +40,8 @@ DEFAULTS: Options = {
     "userknownhostsfile": ["~/.ssh/known_hosts ~/.ssh/known_hosts2"],
     "globalknownhostsfile": ["/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"],
 }
-STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
+# StrictHostKeyChecking: ssh -G prints true and false.
+STRICTNESS = {"yes": "yes", "true": "yes", "accept-new": "accept-new", "no": "no", "false": "no", "off": "no"}
 
 # docker-machine's variable for `--native-ssh`, and Go's words for false.
 NATIVE, OFF = "MACHINE_NATIVE_SSH", {"0", "f", "F", "false", "FALSE", "False"}
@@ -70,7 +71,7 @@ class Settings(Frozen):
     # Existing files of UserKnownHostsFile and GlobalKnownHostsFile.
     known_hosts: tuple[str, ...]
     host_key_alias: str
-    # StrictHostKeyChecking, a key of STRICTNESS.
+    # yes, accept-new, no or ask.
     strict_host_key_checking: str
     revoked_host_keys: str
     family: socket.AddressFamily
@@ -167,6 +168,8 @@ def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
 
 
 def ask_openssh(endpoint: SSHEndpoint) -> Options:
+    """Return keywords in lower case; they may repeat."""
+    host = endpoint.host
     try:
         answer = subprocess.run(
             openssh_query(endpoint),
@@ -178,24 +181,15 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise SSHError(
-            f"ssh did not read its configuration for {endpoint.host} within {QUERY_TIMEOUT:.0f} s",
-            Hint("See what it waits for", f"ssh -vG {endpoint.host}"),
-        ) from exc
+        late = f"ssh did not read its configuration for {host} within {QUERY_TIMEOUT:.0f} s"
+        raise SSHError(late, Hint("See what it waits for", f"ssh -vG {host}")) from exc
     except OSError as exc:
         raise SSHError(f"ssh cannot be started: {exc.strerror}", Hint("Try", "ssh -V")) from exc
     if answer.returncode != 0:
         said = answer.stderr.strip().splitlines() or ["no reason given"]
-        raise SSHError(
-            f"ssh refuses its configuration for {endpoint.host}: {said[0]}", Hint("See", f"ssh -G {endpoint.host}")
-        )
-    return parse_options(answer.stdout)
-
-
-def parse_options(text: str) -> Options:
-    """Keywords may repeat."""
+        raise SSHError(f"ssh refuses its configuration for {host}: {said[0]}", Hint("See", f"ssh -G {host}"))
     options: Options = {}
-    for line in text.splitlines():
+    for line in answer.stdout.splitlines():
         keyword, _, value = line.partition(" ")
         options.setdefault(keyword.lower(), []).append(value)
     return options
@@ -212,30 +206,38 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     user = endpoint.user or option("user") or getpass.getuser()
     hostname = option("hostname", endpoint.host)
     port = endpoint.port or int(option("port", "22"))
-    tokens = config_tokens(endpoint.host, hostname, user, port, option("hostkeyalias"))
-    if endpoint.key:
-        keys = [os.path.expanduser(endpoint.key)]
-    else:
-        keys = [expand_path(path, tokens) for path in options.get("identityfile", ()) if path.lower() != "none"]
+    # Tokens that several keywords accept.
+    tokens = {
+        "%": "%",
+        "d": os.path.expanduser("~"),
+        "h": hostname,
+        "k": option("hostkeyalias") or endpoint.host,
+        "L": socket.gethostname().partition(".")[0],
+        "l": socket.gethostname(),
+        "n": endpoint.host,
+        "p": str(port),
+        "r": user,
+        "u": getpass.getuser(),
+    }
+    keys = [expand_path(path, tokens) for path in options.get("identityfile", ()) if path.lower() != "none"]
+    # `ssh -G` leaves blanks in paths unquoted.
+    known_hosts = f"{option('userknownhostsfile')} {option('globalknownhostsfile')}".split()
+    strict = option("stricthostkeychecking").lower()
     interval = float(option("serveraliveinterval", "0"))
     return Settings(
         host=endpoint.host,
         hostname=hostname,
         user=user,
         port=port,
-        keys=tuple(keys),
+        keys=(os.path.expanduser(endpoint.key),) if endpoint.key else tuple(keys),
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
         proxy_jump="" if endpoint.jump else option("proxyjump"),
         proxy_command="" if endpoint.jump else replace_tokens(option("proxycommand"), tokens),
-        known_hosts=tuple(
-            path
-            for name in ("userknownhostsfile", "globalknownhostsfile")
-            for path in existing_files(option(name), tokens)
-        ),
+        known_hosts=tuple(path for each in known_hosts if os.path.isfile(path := expand_path(each.strip('"'), tokens))),
         host_key_alias=option("hostkeyalias"),
-        strict_host_key_checking=strictness(option("stricthostkeychecking")),
+        strict_host_key_checking=STRICTNESS.get(strict, "ask"),
         revoked_host_keys=expand_path(option("revokedhostkeys"), tokens),
         family={"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(option("addressfamily"), socket.AF_UNSPEC),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
@@ -246,38 +248,13 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     )
 
 
-def config_tokens(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
-    """Return tokens that several keywords accept."""
-    import socket
-
-    return {
-        "%": "%",
-        "d": os.path.expanduser("~"),
-        "h": hostname,
-        "k": alias or host,
-        "L": socket.gethostname().partition(".")[0],
-        "l": socket.gethostname(),
-        "n": host,
-        "p": str(port),
-        "r": user,
-        "u": getpass.getuser(),
-    }
-
-
-def strictness(value: str) -> str:
-    """Return the value of ssh_config(5): ssh -G prints true and false."""
-    return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
-
-
 def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
     """IdentityAgent may be a path, $VARIABLE, SSH_AUTH_SOCK or none."""
     value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     if value.lower() == "none":
         return ""
-    if value == "SSH_AUTH_SOCK":
-        value = "$SSH_AUTH_SOCK"
-    if value.startswith("$") and not value.startswith("${"):
-        return os.environ.get(value[1:], "")
+    if value == "SSH_AUTH_SOCK" or (value.startswith("$") and not value.startswith("${")):
+        return os.environ.get(value.removeprefix("$"), "")
     return expand_path(value, tokens)
 
 
@@ -289,22 +266,6 @@ def expand_path(path: str, tokens: Mapping[str, str]) -> str:
 def replace_tokens(text: str, tokens: Mapping[str, str]) -> str:
     """Unknown tokens stay."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
-
-
-def existing_files(paths: str, tokens: Mapping[str, str]) -> list[str]:
-    """`ssh -G` leaves spaces unquoted: prefer the longest match."""
-    words = paths.split(" ")
-    found = []
-    while words:
-        for length in range(len(words), 0, -1):
-            path = expand_path(" ".join(words[:length]).strip('"'), tokens)
-            if os.path.isfile(path):
-                found.append(path)
-                break
-        else:
-            length = 1
-        del words[:length]
-    return found
 
 
 def jump_host(text: str) -> SSHEndpoint:
@@ -329,10 +290,7 @@ def jump_targets(proxy_jump: str) -> list[SSHEndpoint]:
 
 def jump_target(text: str) -> SSHEndpoint:
     user, at, address = text.removeprefix("ssh://").rstrip("/").rpartition("@")
-    match = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?", address)
-    if match is None:
-        # An IPv6 address without a port needs no brackets.
-        host, port = address, None
-    else:
-        host, port = match["v6"] or match["name"], match["port"]
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::(\d+))?", address)
+    # An IPv6 address without a port needs no brackets.
+    host, port = (match[1] or match[2], match[3]) if match else (address, None)
     return SSHEndpoint(host, user if at else "", int(port or 0))

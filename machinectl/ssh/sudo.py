@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
 from machinectl.ssh import framing
-from machinectl.ssh.connection_failures import new_password
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.session import ScriptRunner, last_line
@@ -16,7 +15,6 @@ from machinectl.ssh.ssh_errors import RootRefused
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.runner import StreamingRunner
     from machinectl.ssh.session import SSHSession
 
 # Printed by probe_command's script.
@@ -33,10 +31,12 @@ NOT_ALLOWED = re.compile(
 WRONG_PASSWORD = re.compile(
     rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
 )
-NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
 # A password does not help against these.
-NEEDS_TERMINAL = re.compile(rb"must have a tty")
-HOPELESS = (NOT_ALLOWED, NEW_PASSWORD, NEEDS_TERMINAL, re.compile(rb"/bin/sh: Permission denied"))
+HOPELESS = re.compile(
+    rb"%b|must have a tty|password (is|has) expired|to change your password|/bin/sh: Permission denied"
+    % NOT_ALLOWED.pattern,
+    re.IGNORECASE,
+)
 AS_ROOT, TRY_SUDO = "On the host, as root", Hint("Try it there", "sudo -v")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
@@ -89,7 +89,7 @@ class Root(ScriptRunner):
         return root_refused(self._session, CommandResult(1, b"", said.encode()), self.program)
 
 
-def become_root(session: SSHSession, credentials: Credentials, console: Console) -> StreamingRunner:
+def become_root(session: SSHSession, credentials: Credentials, console: Console) -> ScriptRunner:
     """Raises RootRefused with the sudoers line to add."""
     if session.user == "root":
         return session
@@ -100,7 +100,7 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
         return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
         return Root(session, framing.sudo_command(framing.ROOT_COMMAND))
-    if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
+    if probe.text != WANTS_PASSWORD or HOPELESS.search(probe.stderr):
         raise root_refused(session, probe)
     return with_password(session, credentials, console)
 
@@ -147,13 +147,9 @@ def try_password(session: SSHSession, password: str) -> Root | None:
         root = Root(session, command, password)
         root.run(STARTS_PROGRAMS)
         return root
-    if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
+    if HOPELESS.search(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
         raise root_refused(session, result)
     return None
-
-
-def is_hopeless(said: bytes) -> bool:
-    return any(words.search(said) for words in HOPELESS)
 
 
 def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
@@ -171,13 +167,6 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
             Hint("Log in as root: --ssh-user root")
             | Hint("or on the host, as root, install sudo, then", sudoers(user)),
         )
-    if NEEDS_TERMINAL.search(result.stderr):
-        return RootRefused(
-            f"sudo at {address} wants a terminal (requiretty in its sudoers)",
-            Hint(AS_ROOT, f"echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}"),
-        )
-    if NEW_PASSWORD.search(result.stderr):
-        return RootRefused(*new_password(session.settings))
     if NOT_ALLOWED.search(result.stderr):
         return RootRefused(f"{user} may not run sudo at {address}", Hint(AS_ROOT, sudoers(user)))
     return RootRefused(
@@ -191,10 +180,9 @@ def without_password(user: str) -> Hint:
 
 
 def sudoers(user: str) -> str:
-    """Return the command that gives a user root without a password; sudo reads its file last."""
-    return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
+    """Return the command that gives a user root without a password; sudo reads its file last.
 
-
-def file_name(user: str) -> str:
-    """Avoid names that sudo skips: with a dot or a final ~ (sudoers(5))."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", user)
+    sudo skips files whose names have a dot or a final ~ (sudoers(5)).
+    """
+    file = re.sub(r"[^A-Za-z0-9_-]", "_", user)
+    return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file}"

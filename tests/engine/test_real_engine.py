@@ -20,9 +20,8 @@ from machinectl.engine.ssh_wire import connect_ssh
 from machinectl.errors import Hint
 from machinectl.state import State
 from machinectl.url import parse_url
-from tests.support import servers
 from tests.support.real import need
-from tests.support.servers import free_port, serving
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +71,6 @@ class TestARealEngine:
         assert probe.state is State.RUNNING
         assert probe.version == version_by_docker(f"-H=unix://{dockerd.socket}")
 
-    def test_refuses_a_client_from_another_ca(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        stranger = certs.issue_client(certs.new_ca("another CA"), "test")
-        directory = dockerd.client(tmp_path / "client", stranger)
-        words = [f"refuses the client certificate in {directory}: unknown ca", "certs import orionbox <DIR>"]
-        found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
-
     def test_refuses_a_client_whose_access_was_ended_and_that_is_said(self, dockerd: Dockerd, tmp_path: Path) -> None:
         ended = certs.issue_client(certs.new_ca("a holder's CA"), "test")
         directory = dockerd.client(tmp_path / "client", ended)
@@ -103,28 +96,6 @@ class TestARealEngine:
         given = replace(endpoint(dockerd, directory), renewal=Hint("Ask ann@desk", "machinectl access renew orionbox"))
         words = ["certificate expired", given.renewal]
         found(engine.probe(given, PLENTY), State.ERROR, *words)
-
-    def test_refuses_a_client_without_a_certificate(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        directory = dockerd.client(tmp_path / "client", None)
-        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox <DIR>"]
-        found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
-
-    def test_refuses_a_server_certificate_as_a_clients(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        server = certs.issue_server(dockerd.ca, ["orion.local"])
-        directory = dockerd.client(tmp_path / "client", server)
-        words = [f"refuses the client certificate in {directory}", "certs import orionbox <DIR>"]
-        found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
-
-    def test_is_refused_where_its_certificate_is_for_another_name(self, dockerd: Dockerd) -> None:
-        elsewhere = replace(endpoint(dockerd), url=f"tcp://127.0.0.2:{dockerd.port}")
-        words = ["is not for 127.0.0.2, but for other names", "certs create"]
-        found(engine.probe(elsewhere, PLENTY), State.ERROR, *words)
-
-    def test_is_refused_where_its_ca_is_not_the_machines(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        # Of the same name, so that nothing but the signature tells the two apart.
-        other = certs.new_ca("the engine's CA").certificate
-        directory = dockerd.client(tmp_path / "client", certs.issue_client(dockerd.ca, "test"), other)
-        found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, "from another CA than ca.pem")
 
     def test_that_speaks_tls_says_so_to_who_speaks_plain_http(self, dockerd: Dockerd) -> None:
         plain = replace(endpoint(dockerd), tls=False)
@@ -252,12 +223,3 @@ class TestOverSSH:
         self, sshd: Sshd, key: str, known_hosts: str, state: State, words: list[str]
     ) -> None:
         found(engine.probe(sshd.endpoint(key, known_hosts), PLENTY), state, *words)
-
-    def test_a_port_that_refuses_is_a_stopped_host(self, sshd: Sshd) -> None:
-        nobody = replace(sshd.endpoint("good"), url=f"ssh://127.0.0.1:{free_port()}")
-        found(engine.probe(nobody, PLENTY), State.STOPPED, "Connection refused")
-
-    def test_a_host_that_says_nothing_is_given_up_at_the_deadline(self, sshd: Sshd) -> None:
-        with serving(servers.silent) as port:
-            probe = engine.probe(replace(sshd.endpoint("good"), url=f"ssh://127.0.0.1:{port}"), 0.5)
-        found(probe, State.TIMEOUT, "within 0.5 s")

@@ -102,28 +102,6 @@ def test_openssh_7_4_does_what_paramiko_cannot(sshd: Sshd, old_ssh: SSHConfig) -
         assert session.run("echo in").stdout == b"in\n"
 
 
-@pytest.mark.usefixtures("ssh_config")
-def test_any_ssh_reads_the_file_which_repeats_the_users_ignoreunknown(
-    store: Store, sshd: Sshd, tmp_path: Path, old_openssh: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register(store, "orion", sshd)
-    own = tmp_path / "home" / ".ssh" / "config"
-    own.parent.mkdir()
-    own.write_text(f"Include more\nInclude {store.root}/ssh_config\n")
-    (own.parent / "more").write_text(f"Host other\n  {OWN}")
-    written = machinectl("ssh-config", "--write", store=store.root)
-    assert written.returncode == 0
-    (own.parent / "more").write_text("")
-    own.write_text(f"{written.stdout}{OWN}IgnoreUnknown Other\n")
-    for path in (os.environ["PATH"], old_openssh):
-        monkeypatch.setenv("PATH", path)
-        for host in ("elsewhere", "orion"):
-            assert ssh("-F", own, "-T", "-G", host).stderr == ""
-    # The next command that reads machines takes over the user's new one.
-    own.write_text(f"{written.stdout}IgnoreUnknown UseKeychain,Later\nLater yes\n")
-    assert "Bad configuration option: later" in ssh("-F", own, "-G", "elsewhere").stderr
-    assert machinectl("inspect", "orion", store=store.root).returncode == 0
-    assert ssh("-F", own, "-G", "elsewhere").returncode == 0
 
 
 @pytest.mark.usefixtures("ssh_config")
@@ -132,10 +110,11 @@ def test_no_known_hosts_command_makes_a_changed_key_good(
 ) -> None:
     register(store, "orion", sshd)
     over_ssh(store, "far", sshd)
-    assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
     # It accepts every key.
-    command = f"Include {store.root}/ssh_config\nKnownHostsCommand /bin/echo %H %t %K\n"
+    command = "KnownHostsCommand /bin/echo %H %t %K\n"
     ssh_config.write(command)
+    assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
+    ssh_config.write(f"Include {store.root}/ssh_config\n{command}")
     sshd.host_keys = [keygen(sshd.directory / "another")]
     touch = f"touch {tmp_path / 'was-there'}"
     for words in (("ssh", "orion", touch), ("run", "orion", "--", touch)):
@@ -143,33 +122,6 @@ def test_no_known_hosts_command_makes_a_changed_key_good(
     assert machinectl("status", "far", store=store.root).stdout != "Running\n"
     assert "HAS CHANGED" in ssh("orion", touch).stderr
     assert not (tmp_path / "was-there").exists()
-
-
-@pytest.mark.parametrize("version", ["old", "new"])
-def test_a_file_of_an_earlier_version_is_repaired_by_the_next_command_that_reads_machines(
-    store: Store, sshd: Sshd, version: str, request: pytest.FixtureRequest
-) -> None:
-    config: SSHConfig = request.getfixturevalue("old_ssh" if version == "old" else "ssh_config")
-    register(store, "orion", sshd)
-    machinectl("ssh-config", "--write", store=store.root)
-    path = Path(store.root, "ssh_config")
-    config.write(f"Include {path}")
-    lines = path.read_text().splitlines(keepends=True)
-    earlier = "".join([lines[0], *(line for line in lines if line.startswith(("Host", " ")))])
-    earlier = "".join(line for line in earlier.splitlines(keepends=True) if "KnownHostsCommand" not in line)
-    earlier += "    KnownHostsCommand none\n"
-    path.write_text(earlier)
-    assert (ssh("-G", "elsewhere").returncode == 0) is (version == "new")
-    for light in (("env", "orion"), ("ls", "-q"), ("url", "orion")):
-        machinectl(*light, store=store.root)
-    assert path.read_text() == earlier
-    done = machinectl("ssh", "orion", "echo in", store=store.root)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
-    assert path.read_text() == "".join(lines)
-    assert ssh("-G", "elsewhere").returncode == 0
-    before = path.stat().st_mtime_ns
-    machinectl("inspect", "orion", store=store.root)
-    assert path.stat().st_mtime_ns == before
 
 
 @pytest.mark.usefixtures("ssh_config")

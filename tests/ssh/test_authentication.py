@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.openssh.askpass import AskPass
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError
-from tests.support.hostile_ssh import agreeing, answering, host_key, send
+from tests.support.hostile_ssh import answering, host_key
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.servers import serving
@@ -84,13 +83,6 @@ def test_a_passphrase_is_asked_for_once(sshd: Sshd, tmp_path: Path) -> None:
         assert session.run("echo in").text == "in"
 
 
-def test_a_passphrase_that_is_wrong_three_times_is_an_error(sshd: Sshd, tmp_path: Path) -> None:
-    key = keygen(tmp_path / "key", passphrase="geheim")
-    sshd.authorize(key)
-    with pytest.raises(LoginRefused, match="wrong 3 times"):
-        log_in(at(sshd, key), Quiet(True, "a", "b", "c"))
-
-
 @by_system
 def test_the_passphrase_of_a_key_that_the_host_does_not_take_is_not_asked_for(sshd: Sshd, tmp_path: Path) -> None:
     key = keygen(tmp_path / "key", passphrase="geheim")
@@ -143,19 +135,6 @@ def test_keys_of_the_agent_log_in_where_no_key_is_named(
         assert session.run("echo in").text == "in"
 
 
-@by_system
-def test_identity_agent_names_the_agent(
-    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = keygen(tmp_path / "key")
-    sshd.authorize(key)
-    agent.add(key)
-    monkeypatch.delenv("SSH_AUTH_SOCK")
-    ssh_config.write(f"IdentityAgent {agent.socket}\n")
-    with log_in(at(sshd)):
-        pass
-
-
 def test_with_identities_only_the_agents_other_keys_are_not_offered(
     sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig
 ) -> None:
@@ -171,34 +150,6 @@ def test_with_identities_only_the_agents_other_keys_are_not_offered(
 
 
 @by_system
-def test_a_named_key_is_offered_first_and_no_other_of_the_agent(
-    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig
-) -> None:
-    good, bad = keygen(tmp_path / "good"), keygen(tmp_path / "bad")
-    sshd.authorize(good)
-    agent.add(keygen(tmp_path / "other"))
-    ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentityFile {good}\n")
-    # As with ssh -i, those of the configuration follow.
-    log_in(at(sshd, bad)).close()
-    accepted = sshd.log.partition("Accepted key")[0]
-    assert accepted.count("Failed publickey") == 1
-
-
-@by_system
-def test_an_agent_that_will_not_sign_leaves_the_other_keys_their_turn(
-    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, key = keygen(tmp_path / "asked"), keygen(tmp_path / "key")
-    sshd.authorize(asked)
-    sshd.authorize(key)
-    monkeypatch.setenv("SSH_ASKPASS", "/bin/false")
-    agent.add("-c", asked)
-    ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentityFile {key}\n")
-    with log_in(at(sshd)) as session:
-        assert session.run("echo in").text == "in"
-
-
-@by_system
 def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
     authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key")
     subprocess.run(
@@ -209,37 +160,6 @@ def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
     sshd.configure(f"TrustedUserCAKeys {authority}.pub")
     with log_in(at(sshd, key)) as session:
         assert session.run("echo in").text == "in"
-
-
-@by_system
-@pytest.mark.parametrize("held", ["in a file", "by the agent"])
-def test_a_certificate_file_of_the_configuration_is_shown(
-    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, held: str
-) -> None:
-    authority, key, other = (keygen(tmp_path / name) for name in ("authority", "key", "other"))
-    subprocess.run(
-        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", sshd.user, f"{other}.pub", f"{key}.pub"],
-        check=True,
-        capture_output=True,
-    )
-    certificates = [(tmp_path / f"{name}-cert.pub").rename(tmp_path / f"{name}.signed") for name in ("other", "key")]
-    identity = f"IdentityFile {key}\n"
-    if held == "by the agent":
-        agent.add(key)
-        key.unlink()
-        identity = "IdentityAgent SSH_AUTH_SOCK\n"
-    ssh_config.write(identity + "".join(f"CertificateFile {path}\n" for path in (*certificates, "/nowhere")))
-    sshd.configure(f"TrustedUserCAKeys {authority}.pub")
-    with log_in(at(sshd)) as session:
-        assert session.run("echo in").text == "in"
-
-
-@by_system
-def test_who_is_let_in_without_a_proof_is_let_in_whatever_keys_there_are(tmp_path: Path) -> None:
-    refusals = itertools.chain([bytes([51]) + bytes.fromhex("0000000000")], itertools.repeat(bytes([52])))
-    lets_in_later = agreeing(lambda transport: send(transport, next(refusals)))
-    with serving(lets_in_later) as port:
-        log_in(SSHEndpoint("127.0.0.1", "ops", port, str(keygen(tmp_path / "key")))).close()
 
 
 def test_who_is_let_in_without_a_proof_is_asked_for_none(tmp_path: Path) -> None:
@@ -255,31 +175,6 @@ def test_a_key_as_openssl_writes_it_logs_in(sshd: Sshd, tmp_path: Path) -> None:
     sshd.authorize(key)
     with log_in(at(sshd, key), credentials=Credentials(passphrase="geheim")) as session:
         assert session.run("echo in").text == "in"
-
-
-def test_a_key_is_taken_where_its_certificate_is_not(sshd: Sshd, tmp_path: Path) -> None:
-    authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key", "rsa")
-    subprocess.run(
-        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", "nobody", f"{key}.pub"],
-        check=True,
-        capture_output=True,
-    )
-    sshd.authorize(key)
-    with log_in(at(sshd, key)):
-        pass
-
-
-@by_system
-def test_a_server_that_takes_no_rsa_keys_leaves_the_other_keys_their_turn(
-    sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
-) -> None:
-    rsa, key = keygen(tmp_path / "rsa", "rsa"), keygen(tmp_path / "key")
-    sshd.authorize(rsa)
-    sshd.authorize(key)
-    sshd.configure("PubkeyAcceptedAlgorithms ssh-ed25519")
-    ssh_config.write(f"IdentityFile {rsa}\nIdentityFile {key}\n")
-    with log_in(at(sshd)):
-        pass
 
 
 def test_files_that_are_no_keys_do_not_stop_the_others(sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig) -> None:

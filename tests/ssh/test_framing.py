@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.ssh import framing
-from machinectl.ssh.script_output import CollectedOutput
+from machinectl.ssh.framing import CollectedOutput
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -138,15 +138,6 @@ def test_a_streamed_script_starts_only_with_its_last_line() -> None:
     assert collect(answer.stdout, answer.stderr).status != 0
 
 
-def test_the_noise_of_a_login_is_not_in_the_output(tmp_path: Path) -> None:
-    need("bash")
-    startup = tmp_path / "startup"
-    startup.write_text("echo Welcome; echo Beware >&2\n")
-    framed = run("echo data", shell="bash", BASH_ENV=str(startup))
-    assert (framed.stdout, framed.stderr) == (b"data\n", b"")
-    assert framed.noise == "Welcome\nBeware\n"
-
-
 def test_messages_are_english_and_system_programs_are_found() -> None:
     framed = run('echo "$LC_ALL"; echo "$PATH"', LC_ALL="de_DE.UTF-8")
     locale, path = framed.stdout.decode().splitlines()
@@ -157,17 +148,6 @@ def test_messages_are_english_and_system_programs_are_found() -> None:
 def test_a_script_that_is_killed_has_no_status() -> None:
     framed = run("echo before; kill -9 $$")
     assert (framed.started, framed.status, framed.stdout) == (True, None, b"before\n")
-
-
-def test_a_login_without_a_shell_starts_nothing() -> None:
-    answer = run_login_shell("/usr/sbin/nologin", framing.as_user("true", MARK).encode())
-    framed = collect(answer.stdout, answer.stderr)
-    assert not framed.started
-    assert "not available" in framed.noise
-
-
-def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
-    assert framing.LOGIN_COMMAND == """exec sh -c 'IFS= read -r line && eval "$line"'"""
 
 
 def test_what_is_sent_for_root_asks_sudo_for_no_password_unless_there_is_one() -> None:

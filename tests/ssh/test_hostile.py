@@ -12,7 +12,7 @@ from machinectl.ssh.connect import check_host_key
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.native import native_connection
+from machinectl.ssh.native import native_login
 from machinectl.ssh.openssh import openssh_session
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
@@ -65,7 +65,7 @@ def test_a_server_that_breaks_is_told_in_one_line(name: str, way: str, monkeypat
     if way == "native" and name in hostile_ssh.WITHOUT_PARAMIKO:
         return
     monkeypatch.setattr(openssh_session, "LOGIN_SECONDS", 3)
-    monkeypatch.setattr(native_connection, "AUTHENTICATION_TIMEOUT", 5)
+    monkeypatch.setattr(native_login, "AUTHENTICATION_TIMEOUT", 5)
     behaviour, words = hostile_ssh.ENDING[name]
     error = end_of(behaviour, timeout=5, command_timeout=5)
     # ssh finds other words for what breaks the protocol.
@@ -76,7 +76,7 @@ def test_a_server_that_breaks_is_told_in_one_line(name: str, way: str, monkeypat
 @pytest.mark.parametrize("name", hostile_ssh.ENDLESS)
 def test_a_server_that_never_ends_is_left_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openssh_session, "LOGIN_SECONDS", 0.4)
-    monkeypatch.setattr(native_connection, "AUTHENTICATION_TIMEOUT", 0.4)
+    monkeypatch.setattr(native_login, "AUTHENTICATION_TIMEOUT", 0.4)
     # To agree on keys takes a while; those of them who flood then take all that a processor has for as long as this.
     timeout = 0.4 if name.endswith("at the login") else 1 if " to a " in name or "prints" in name else 0.25
     end_of(hostile_ssh.ENDLESS[name], timeout=timeout, command_timeout=0.25)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,21 +86,3 @@ def test_a_second_jump_host_is_left_to_ssh(sshd: Sshd, another_sshd: Sshd) -> No
     endpoint = SSHEndpoint(sshd.host, sshd.user, sshd.port, str(sshd.key_path), jump=Jump(inner))
     with pytest.raises(Unsupported, match="needs a second jump host"):
         log_in(endpoint)
-
-
-def test_a_certificate_is_left_to_ssh_and_named_if_the_key_alone_is_refused(sshd: Sshd, tmp_path: Path) -> None:
-    authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key")
-    command = ["ssh-keygen", "-q", "-s", str(authority), "-I", "me", "-n", sshd.user, f"{key}.pub"]
-    subprocess.run(command, check=True, capture_output=True)
-    sshd.configure(f"TrustedUserCAKeys {authority}.pub")
-    endpoint = SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key))
-    with pytest.raises(LoginRefused, match=rf"not usable: {key}-cert.pub \(certificates need ssh\)"):
-        log_in(endpoint)
-    sshd.authorize(key)
-    log_in(endpoint).close()
-
-
-def test_a_server_without_a_common_algorithm_is_left_to_ssh(sshd: Sshd) -> None:
-    sshd.configure("Ciphers chacha20-poly1305@openssh.com")
-    with pytest.raises(Unsupported, match="is incompatible with our SSH"):
-        log_in(sshd.endpoint)

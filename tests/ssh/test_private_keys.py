@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,11 +73,6 @@ def test_a_file_that_is_no_key_is_named_for_what_it_is(tmp_path: Path, text: str
         private_keys.load_key(str(path))
 
 
-def test_a_directory_is_no_key(tmp_path: Path) -> None:
-    with pytest.raises(SSHError, match="is a directory"):
-        private_keys.load_key(str(tmp_path))
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_key_is_an_error_never_a_crash(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -116,14 +110,6 @@ def test_the_credentials_show_no_secret() -> None:
     assert "geheim" not in f"{credentials}"
 
 
-def test_a_jump_host_is_given_the_keys_and_not_the_passwords() -> None:
-    credentials = Credentials(password="geheim", passphrase="satz", sudo_password="geheim")
-    credentials.passphrases["key"] = "satz"
-    jump = credentials.for_jump()
-    assert (jump.password, jump.sudo_password) == (None, None)
-    assert (jump.passphrase, jump.passphrases) == ("satz", {"key": "satz"})
-
-
 def test_a_secret_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"geh eim \r\nsecond line\n")
@@ -133,9 +119,3 @@ def test_a_secret_is_the_first_line_of_its_file(tmp_path: Path) -> None:
         read_secret(str(path), "--ssh-password-file")
     with pytest.raises(MachineError, match="Is a directory"):
         read_secret(str(tmp_path), "--ssh-password-file")
-
-
-def test_ssh_keygen_agrees_that_the_keys_are_keys(tmp_path: Path) -> None:
-    path = keygen(tmp_path / "key")
-    printed = subprocess.run(["ssh-keygen", "-y", "-f", path], check=True, capture_output=True, text=True).stdout
-    assert printed.startswith(private_keys.public_line(str(path)))

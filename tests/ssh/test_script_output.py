@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.ssh import framing
-from machinectl.ssh.script_output import ScriptOutput, end_command
+from machinectl.ssh.framing import ScriptOutput, end_command
 
 MARK = "0123456789abcdef0123456789abcdef"
 # Pieces of the mark and of what it begins with, beside anything.

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.connect import connect
-from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
@@ -21,57 +19,9 @@ from tests.support.real import need
 from tests.support.sshd import log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config", "way")
-
-
-class Line:
-    """A line to an sshd that can go dead while both ends stay open."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._dead = threading.Event()
-        self._ends: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def die(self) -> None:
-        self._dead.set()
-
-    def close(self) -> None:
-        for end in (self._listener, *self._ends):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                here, _ = self._listener.accept()
-                there = socket.create_connection(("127.0.0.1", self._target))
-                self._ends += [here, there]
-                for ends in ((here, there), (there, here)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
-
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                if not self._dead.is_set():
-                    target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-
-@contextlib.contextmanager
-def line_to(sshd: Sshd) -> Iterator[Line]:
-    line = Line(sshd.port)
-    try:
-        yield line
-    finally:
-        line.close()
 
 
 def wait_until_gone(pid: int) -> None:
@@ -79,10 +29,6 @@ def wait_until_gone(pid: int) -> None:
         process = os.pidfd_open(pid)
         select.select([process], [], [])
         os.close(process)
-
-
-def through(line: Line, sshd: Sshd) -> SSHEndpoint:
-    return SSHEndpoint("127.0.0.1", sshd.user, line.port, str(sshd.key_path))
 
 
 def test_a_command_has_its_input_output_and_status(sshd: Sshd) -> None:
@@ -205,9 +151,10 @@ def test_a_connection_that_is_cut_is_lost(sshd: Sshd) -> None:
 
 def test_a_link_that_goes_dead_is_noticed_by_the_keep_alive(sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
-    with line_to(sshd) as line, log_in(through(line, sshd)) as session:
+    with log_in(sshd.endpoint) as session:
         session.run("true")
-        line.die()
+        # The line is cut: no packet comes back.
+        sshd.freeze()
         with pytest.raises(ConnectionLost, match="no sign of life"):
             session.run("echo", timeout=30)
 

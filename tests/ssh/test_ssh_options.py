@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import openssh_command, unknown_options
 from tests.support.person import Person
@@ -56,10 +55,6 @@ def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
     ]
 
 
-def test_what_the_endpoint_leaves_open_is_left_to_the_users_configuration() -> None:
-    assert openssh_command(SSHEndpoint("box")) == ["ssh", "box"]
-
-
 def test_many_hosts_at_once_start_one_ssh_to_learn_its_options(tmp_path: Path) -> None:
     counting = tmp_path / "ssh"
     # It waits for the pipe, while the other threads ask, too.
@@ -71,11 +66,6 @@ def test_many_hosts_at_once_start_one_ssh_to_learn_its_options(tmp_path: Path) -
         (tmp_path / "begun").write_text("8\n")
         assert {one.result() for one in asked} == {frozenset()}
     assert (tmp_path / "starts").read_text() == "started\n"
-
-
-def test_a_host_is_never_an_option_of_ssh() -> None:
-    with pytest.raises(UsageError):
-        openssh_command(SSHEndpoint("-oProxyCommand=x"))
 
 
 @pytest.mark.parametrize("name", ["plain", "with blank", 'a "quote"', "100%h"])
@@ -111,7 +101,7 @@ OWN_SHELL = """
 import os, sys
 os.environ["MACHINE_NATIVE_SSH"] = "1"
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.native.interactive_shell import run_shell
+from machinectl.ssh.native.native_session import run_shell
 from tests.support.person import Person
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]

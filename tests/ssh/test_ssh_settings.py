@@ -14,8 +14,6 @@ from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import (
     choose_settings,
     jump_targets,
-    openssh_query,
-    parse_options,
     read_settings,
     replace_tokens,
 )
@@ -109,14 +107,6 @@ def test_without_an_identity_agent_it_is_the_one_of_the_environment(monkeypatch:
     assert choose_settings(SSHEndpoint("box"), {}).agent == ""
 
 
-def test_known_hosts_with_blanks_in_their_paths_are_found(tmp_path: Path) -> None:
-    for name in ("a", "a b c", "d"):
-        (tmp_path / name).write_text("")
-    listed = f"{tmp_path}/a b c {tmp_path}/nowhere {tmp_path}/d"
-    found = choose_settings(SSHEndpoint("box"), {"userknownhostsfile": [listed], "globalknownhostsfile": ["none"]})
-    assert found.known_hosts == (f"{tmp_path}/a b c", f"{tmp_path}/d")
-
-
 def test_a_configuration_that_ssh_refuses_is_an_error_in_its_words(ssh_config: SSHConfig) -> None:
     ssh_config.write("NoSuchOption yes\n")
     with pytest.raises(SSHError, match=r"Bad configuration option: nosuchoption"):
@@ -160,10 +150,6 @@ def test_hosts_addresses_are_taken(ssh_config: SSHConfig, host: str) -> None:
     assert read_settings(SSHEndpoint(host)).hostname == host
 
 
-def test_the_question_to_ssh_ends_its_options_before_the_host() -> None:
-    assert openssh_query(SSHEndpoint("box", "ops", 2222)) == ["ssh", "-G", "-l", "ops", "-p", "2222", "box"]
-
-
 def test_without_ssh_its_defaults_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = read_settings(SSHEndpoint("box", "ops"))
@@ -186,12 +172,6 @@ def test_jump_hosts_are_taken_apart() -> None:
 @given(st.text())
 def test_no_chain_of_jump_hosts_is_too_strange_to_read(text: str) -> None:
     assert jump_targets(text)
-
-
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.text("ab% ~/", max_size=9)))
-def test_each_line_of_ssh_is_an_option(options: dict[str, str]) -> None:
-    text = "".join(f"{name} {value}\n" for name, value in options.items())
-    assert parse_options(text) == {name: [value] for name, value in options.items()}
 
 
 @given(st.text("%ab"), st.dictionaries(st.sampled_from("ab%"), st.text("xy")))

@@ -33,9 +33,9 @@ MEMORY = 140 * 1024
 MEASURED = """
 import re, sys
 from machinectl.cli.main import run_command_line
-from machinectl.ssh.native import native_connection
+from machinectl.ssh.native import native_login
 from machinectl.ssh.openssh import openssh_session
-native_connection.AUTHENTICATION_TIMEOUT = openssh_session.LOGIN_SECONDS = 0.5
+native_login.AUTHENTICATION_TIMEOUT = openssh_session.LOGIN_SECONDS = 0.5
 def most():
     # Not getrusage: its maximum is that of whoever started this, too.
     with open("/proc/self/status") as status:

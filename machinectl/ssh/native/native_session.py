@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
+import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
 
-from machinectl.errors import Hint, MachineError
-from machinectl.process_streams import CHUNK, GRACE, Feeder, Limits
-from machinectl.ssh.connection_failures import no_session
+from machinectl.errors import Hint, MachineError, one_line
+from machinectl.process_streams import CHUNK, GRACE, Feeder, Input, Limits, Stdin
+from machinectl.ssh.connection_failures import LONGEST_SAID, no_session
 from machinectl.ssh.framing import LOGIN_COMMAND
-from machinectl.ssh.native.native_login import FAILURES, failure_reason
 from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.session import SSHSession, Transfer
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, command_timeout
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# paramiko raises these if a connection ends.
+FAILURES = (EOFError, OSError, paramiko.SSHException)
 # paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
 POLL = 1.0
 # Seconds that sending waits for the host's window, and between attempts to open a session: a server with few may count
@@ -181,3 +188,85 @@ def suppressed(work: Any) -> None:
     """Call `work`; whoever reads finds out that a connection has ended."""
     with contextlib.suppress(*FAILURES, MachineError):
         work()
+
+
+def failure_reason(failure: BaseException | None) -> str:
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    if failure is None or isinstance(failure, EOFError):
+        return "it was closed"
+    if isinstance(failure, TimeoutError):
+        return "it gave no answer in time"
+    if not isinstance(failure, FAILURES):
+        # A failure in paramiko's thread, such as struct.error or IndexError.
+        return "it sends broken packets"
+    said = failure.text if isinstance(failure, paramiko.ChannelException) else failure
+    return one_line(str(said), LONGEST_SAID) or type(failure).__name__
+
+
+def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
+    """Return the exit status.
+
+    As with ssh, only a shell gets a terminal, if stdin is one. Spaces join a command's words.
+    """
+    wants_terminal = not command and sys.stdin.isatty()
+    try:
+        own = native_session(session)
+        channel = own.open_channel()
+        with contextlib.ExitStack() as stack:
+            stack.callback(channel.close)
+            if wants_terminal:
+                columns, rows = os.get_terminal_size(sys.stdin.fileno())
+                channel.get_pty(os.environ.get("TERM", "dumb"), columns, rows)
+                stack.enter_context(raw_terminal())
+                stack.enter_context(following_size(channel))
+            if command:
+                channel.exec_command(" ".join(command))
+            else:
+                channel.invoke_shell()
+            stdin = Stdin(input=Input(sys.stdin.fileno(), shared=False))
+            pass_on(channel, Transfer(stdin, Printer()), Limits(None, None))
+            return own.exit_status(channel)
+    except (paramiko.SSHException, EOFError) as exc:
+        raise SSHError(
+            f"The shell at {session.settings.address} failed: {failure_reason(exc)}", Hint("Try again with --debug")
+        ) from exc
+
+
+class Printer:
+    started = is_ready = True
+
+    def take(self, data: bytes, on_stderr: bool) -> bool:
+        stream = sys.stderr.buffer if on_stderr else sys.stdout.buffer
+        stream.write(data)
+        stream.flush()
+        return False
+
+
+@contextlib.contextmanager
+def raw_terminal() -> Iterator[None]:
+    """Pass on each key at once, even ^C."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def following_size(channel: paramiko.Channel) -> Iterator[None]:
+    def tell() -> None:
+        columns, rows = os.get_terminal_size(sys.stdin.fileno())
+        with contextlib.suppress(*FAILURES):
+            channel.resize_pty(columns, rows)
+
+    # In a thread: the signal may arrive while this one holds paramiko's send lock.
+    before = signal.signal(signal.SIGWINCH, lambda *_: threading.Thread(target=tell, daemon=True).start())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)

@@ -1,16 +1,14 @@
-"""Write Host blocks of ssh_config(5), and read IgnoreUnknown of the user's: any program finds machines by name.
+"""Write Host blocks of ssh_config(5): any program finds machines by name.
 
 A block repeats the user's settings, because `Host 192.168.*` does not match a machine's name.
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import read_file
 from machinectl.process_streams import find_program
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import identity_options, jump_options
@@ -18,7 +16,9 @@ from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.ssh.ssh_settings import Options
 
 # No host has this name (RFC 6761 6.4), so ssh returns the settings for all hosts.
 NO_HOST = "machinectl-asks.invalid"
@@ -37,11 +37,6 @@ OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
 
 # OpenSSH's files, in its order (ssh_config(5)).
 USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
-LINE = r"(?im)^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$"
-WORD = r'"([^"]*)"|([^\s"]+)'
-PATTERN = r"!?[\w*?]+"
-# OpenSSH's READCONF_MAX_DEPTH (readconf.c).
-DEEPEST = 16
 
 
 def host_block(
@@ -59,6 +54,9 @@ def host_block(
     """
     check_endpoint(endpoint)
     own = identity_options(endpoint.key, known_hosts)
+    if "knownhostscommand" not in options_of(endpoint):
+        # An older ssh may read the file, too: it knows this option as little as the user's configuration does.
+        own = [each for each in own if each[0] != "KnownHostsCommand"]
     if control:
         own += [("ControlMaster", "no"), ("ControlPath", control)]
     if endpoint.port:
@@ -80,24 +78,22 @@ def host_block(
     return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])
 
 
+def options_of(endpoint: SSHEndpoint) -> Options:
+    program = find_program("ssh")
+    return cached_options(program, endpoint) if program else {"hostname": [endpoint.host]}
+
+
 def user_settings(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
     """Return the user's settings for this host only."""
-    program = find_program("ssh")
-    if not program:
-        return [("HostName", endpoint.host)]
-    of_it, of_any = cached_options(program, endpoint), cached_options(program, SSHEndpoint(NO_HOST))
-    found = []
+    host, of_any = options_of(endpoint), options_of(SSHEndpoint(NO_HOST))
+    settings = []
     for keyword in [*WAY.split(), *PATHS, *(() if pinned else UNPINNED)]:
         of_all = of_any.get(keyword.lower(), [])
-        values = [value for value in of_it.get(keyword.lower(), []) if value not in of_all]
-        found += [(OLD_NAMES.get(keyword, keyword), config_value(keyword, value, endpoint.host)) for value in values]
-    return found
-
-
-def config_value(keyword: str, value: str, host: str) -> str:
-    """Expand %n for a block with another name."""
-    text = re.sub(r"%(.)", lambda token: host if token[1] == "n" else token[0], value)
-    return f'"{text}"' if keyword in PATHS else text
+        for value in [value for value in host.get(keyword.lower(), []) if value not in of_all]:
+            # Expand %n for a block with another name.
+            text = re.sub(r"%(.)", lambda token: endpoint.host if token[1] == "n" else token[0], value)
+            settings.append((OLD_NAMES.get(keyword, keyword), f'"{text}"' if keyword in PATHS else text))
+    return settings
 
 
 def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
@@ -111,30 +107,3 @@ def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
 def quote_include(path: str) -> str:
     """Mask characters that Include expands."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'
-
-
-def ignored_options(but: str) -> list[str]:
-    """Return patterns for any host; skip the file `but`."""
-    found = []
-    for own in USERS_OWN:
-        path = os.path.expanduser(own)
-        for value in ignore_unknown_values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
-            found += [pattern for pattern in value.split(",") if re.fullmatch(PATTERN, pattern, re.ASCII)]
-    return list(dict.fromkeys(found))
-
-
-def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
-    """Includes are relative to `directory`."""
-    try:
-        text = read_file(path).decode(errors="replace")
-    except OSError:
-        return
-    for keyword, rest in re.findall(LINE, text):
-        words = [quoted or plain for quoted, plain in re.findall(WORD, rest)]
-        if keyword.lower() == "ignoreunknown":
-            yield from words[:1]
-        elif deepest:
-            for word in words:
-                for included in sorted(glob.glob(os.path.join(directory, os.path.expanduser(word)))):
-                    if os.path.realpath(included) != but:
-                        yield from ignore_unknown_values(included, directory, but, deepest - 1)

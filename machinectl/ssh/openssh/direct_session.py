@@ -75,14 +75,10 @@ def follow(
     `pins` is the path of known_hosts, `kept` a kept connection's socket. Raises NotStarted, or SSHError if something
     else ended the script.
     """
+    # Without a query of ssh: these are for messages only.
+    settings = choose_settings(endpoint, DEFAULTS)
     session = DirectSession(
-        # Without a query of ssh: these are for messages only.
-        settings=choose_settings(endpoint, DEFAULTS),
-        stack=ExitStack(),
-        known_hosts=b"",
-        endpoint=endpoint,
-        pins=pins,
-        kept=kept,
+        settings=settings, stack=ExitStack(), known_hosts=b"", endpoint=endpoint, pins=pins, kept=kept
     )
     if multiplexing.is_open(kept):
         session.ready_within = KEPT_SECONDS
@@ -119,8 +115,12 @@ class DirectSession(SSHSession):
             # ssh's own messages go to a file: the host cannot write to it.
             log = os.path.join(directory, "log")
             try:
+                options = option_words({**OPTIONS, **multiplexing.socket_options(self.kept)})
+                command = openssh_command(
+                    self.endpoint, known_hosts=self.pins, log=log, arguments=[*options, "-T", LOGIN_COMMAND]
+                )
                 self._status = run_streamed(
-                    self._command(log), output.take, stop, stdin=given.stdin, end=end, timeout=given.timeout
+                    command, output.take, stop, stdin=given.stdin, end=end, timeout=given.timeout
                 )
             except OSError as exc:
                 raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
@@ -131,11 +131,6 @@ class DirectSession(SSHSession):
             is_silent = self._log.is_late or (why is not None and why[2] in SILENT)
             raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=is_silent)
         return self._status
-
-    def _command(self, log: str) -> list[str]:
-        options = option_words({**OPTIONS, **multiplexing.socket_options(self.kept)})
-        arguments = [*options, "-T", LOGIN_COMMAND]
-        return openssh_command(self.endpoint, known_hosts=self.pins, log=log, arguments=arguments)
 
     def _is_alive(self) -> bool:
         # An ssh that uses another's connection does not report its loss.

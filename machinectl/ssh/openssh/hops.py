@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import PIN, Jump, ssh_command
-from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys, find_known, without_marker
+from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.openssh.askpass import Answers, AskPass
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
-from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, identity_options, option_words, quote_config_path
+from machinectl.ssh.openssh.ssh_options import (
+    COMMANDS_ONLY,
+    aside_files,
+    identity_options,
+    option_words,
+    quote_config_path,
+)
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import jump_targets, read_settings
 from machinectl.value_classes import replace
@@ -81,12 +87,11 @@ class Hop:
         pins.write_bytes(self.host_keys.pinned)
         if not self.is_aside:
             return identity_options(self.endpoint.key, str(pins))
-        files = [*self.settings.known_hosts, *([] if without_marker(find_known(self.settings)) else [str(pins)])]
         return [
             *identity_options(self.endpoint.key, ""),
             ("StrictHostKeyChecking", "yes"),
             ("UpdateHostKeys", "no"),
-            ("GlobalKnownHostsFile", " ".join(map(quote_config_path, files)) or os.devnull),
+            ("GlobalKnownHostsFile", aside_files(self.settings, str(pins)) or os.devnull),
         ]
 
     def command(self, proxy: str, options: Sequence[str], arguments: Sequence[str] = ()) -> list[str]:

@@ -5,10 +5,20 @@ A server can: ssh logs what it says of its end, line breaks included. Read here 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from typing import TYPE_CHECKING
 
-from machinectl.value_classes import Frozen
+from machinectl.errors import Hint, one_line
+from machinectl.ssh import connection_failures
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded, SSHError, Unsupported
+from machinectl.value_classes import Frozen, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.ssh.ssh_settings import Settings
 
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 24
@@ -172,3 +182,85 @@ def read_log(path: str) -> LoginLog:
             return LoginLog(file.read(LONGEST_LOG).decode(errors="replace").replace("\r\n", "\n"))
     except OSError:
         return LoginLog("")
+
+
+# Keys that ssh could not use, each with the reason.
+UNUSABLE = r'^(?:Load key|sign_and_send_pubkey: signing failed for \S+) "(.+)"(?: from agent)?: (.+)$'
+ERRNOS = {
+    os.strerror(number): number for number in (errno.ECONNREFUSED, errno.ETIMEDOUT, *connection_failures.UNREACHABLE)
+}
+
+
+def login_refusal(settings: Settings, log: LoginLog, answers: Sequence[str], unused: Sequence[str]) -> LoginRefused:
+    """`answers` were tried beside keys; `unused` are keys, each with the reason."""
+    unused = [*(f"{key[0]} ({key[1]})" for key in log.all(UNUSABLE)), *unused]
+    accepted = log.accepted if log.is_partial else ""
+    return connection_failures.login_refused(settings, [*log.offered, *answers], unused, log.methods, accepted)
+
+
+def connection_error(
+    settings: Settings, log: LoginLog, said: str, answers: Sequence[str], *, is_late: bool
+) -> SSHError:
+    """Say why there was no login, and no refusal either."""
+    if error := unconnected_error(settings, log, said):
+        return error
+    why = one_line(log.last_line)
+    if log.find(r"^Unable to negotiate with "):
+        hint = Hint("Update OpenSSH, on the host or here") | Hint("or see https://www.openssh.com/legacy.html")
+        return Unsupported(f"{connection_failures.place(settings)} is incompatible with our SSH: {why}", hint)
+    if not log.has_greeting:
+        return connection_failures.greeting_error(settings, log.first_line, is_late=is_late or log.is_late)
+    if log.find(r"^KnownHostsCommand.* failed"):
+        return HostKeyRefused(
+            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted",
+            Hint("Try it", settings.known_hosts_command),
+        )
+    ended = "" if is_late or log.is_late else log.closed or why or "it was closed"
+    if not log.fingerprint:
+        return connection_failures.handshake_error(settings, ended)
+    if log.closed is not None and log.is_key_proved:
+        return connection_failures.cut_off(settings, [*log.offered, *answers], said)
+    if log.closed is not None or is_late:
+        return connection_failures.lost_during_login(settings, ended)
+    cause = f"The login at {settings.address} failed: {why or 'ssh gives no reason'}"
+    return SSHError(cause, connection_failures.see_ssh(settings))
+
+
+def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError | None:
+    if log.unresolved:
+        return connection_failures.unresolved(settings, log.unresolved)
+    if log.unconnected:
+        why = log.unconnected[2]
+        failure = OSError(ERRNOS[why], why) if why in ERRNOS else OSError(why)
+        error = connection_failures.connect_error(settings, failure)
+        error.__cause__ = failure
+        return error
+    last = one_line("".join(said.strip().splitlines()[-1:]))
+    if settings.proxy_command and not log.has_greeting:
+        what = f"The ProxyCommand does not lead to {connection_failures.place(settings)}{last and f': {last}'}"
+        return NotForwarded(what, Hint("Try it", settings.proxy_command))
+    if log.find(r"^debug1: (?:Connecting to|Executing proxy command)"):
+        return None
+    cause = f"ssh cannot connect to {settings.address}: {one_line(log.last_line) or last}"
+    return SSHError(cause, connection_failures.see_ssh(settings))
+
+
+def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
+    """Explain the log of an ssh that somebody else uses, with LogLevel INFO; None if there was a connection."""
+    if log.unconnected:
+        # It may be a jump host.
+        hostname, port, _ = log.unconnected
+        settings = replace(settings, hostname=hostname, port=port)
+    if log.unresolved or log.unconnected:
+        return unconnected_error(settings, log, "")
+    if not (log.is_late or log.find(r"^(?:kex|ssh)_exchange_identification: ")):
+        return None
+    jump = settings.proxy_jump or (settings.jump and (settings.jump.machine or settings.jump.endpoint.host))
+    if jump:
+        # ssh itself knows only that nothing comes through.
+        late = f" within {settings.connect_timeout:.0f} s" if log.is_late else ""
+        return NotForwarded(
+            f"The jump host {jump} did not lead to {connection_failures.place(settings)}{late}",
+            Hint("See why", f"ssh -v {settings.login_options} true"),
+        )
+    return connection_failures.greeting_error(settings, log.first_line, is_late=log.is_late)

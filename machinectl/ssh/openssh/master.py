@@ -8,7 +8,6 @@ import itertools
 import os
 import signal
 import subprocess
-import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +17,6 @@ from machinectl.ssh.connection_failures import no_session
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
-from machinectl.ssh.ssh_errors import command_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.ssh_settings import Settings
 
 # Seconds for a free session, and for the end of ssh.
-SESSION_SECONDS, END_SECONDS = 60.0, 2.0
+SESSION_SECONDS, END_SECONDS = 5.0, 2.0
 # Pauses after "Session open refused", in seconds: sshd may still count a session that has ended.
 PAUSES = (0.02, 0.1, 0.5)
 REFUSED_SESSION = r"session request failed"
@@ -69,8 +67,6 @@ class Master:
         self._log = log
         self._settings = settings
         self._numbers = itertools.count()
-        self._running = 0
-        self._lock = threading.Lock()
         stack.callback(self.close)
         # After an interrupt, the process may end before this thread.
         atexit.register(self.close)
@@ -116,45 +112,28 @@ class Master:
 
     def run(self, given: Transfer) -> int | None:
         """Run LOGIN_COMMAND. While sshd opens no more sessions, wait for the others to end. Raises SSHError."""
-        deadline, pauses = time.monotonic() + (given.timeout or SESSION_SECONDS), iter(PAUSES)
+        deadline, pauses, end = time.monotonic() + SESSION_SECONDS, iter(PAUSES), given.end
         # ssh appends to its log with each command.
         with contextlib.suppress(OSError):
             os.truncate(self._log, 0)
         while True:
             log = f"{self._log}{next(self._numbers)}"
-            with self._lock:
-                self._running += 1
-            try:
-                status = self._run_once(given, log)
-            finally:
-                with self._lock:
-                    self._running -= 1
+            status = run_streamed(
+                self.command("-E", log, "-T", HOST, framing.LOGIN_COMMAND),
+                given.output.take,
+                given.stop,
+                stdin=given.stdin,
+                end=(lambda _: end()) if end else None,
+                timeout=given.timeout,
+            )
             is_refused = status == SSH_FAILED and not given.output.started and read_log(log).find(REFUSED_SESSION)
             with contextlib.suppress(OSError):
                 os.unlink(log)
             if not (is_refused and self.is_alive):
                 return status
-            self._wait_for_session(next(pauses, None), deadline, given.timeout or 0)
-
-    def _run_once(self, given: Transfer, log: str) -> int | None:
-        end = given.end
-        command = self.command("-E", log, "-T", HOST, framing.LOGIN_COMMAND)
-        return run_streamed(
-            command,
-            given.output.take,
-            given.stop,
-            stdin=given.stdin,
-            end=(lambda _: end()) if end else None,
-            timeout=given.timeout,
-        )
-
-    def _wait_for_session(self, pause: float | None, deadline: float, timeout: float) -> None:
-        settings = self._settings
-        if pause is None and not self._running:
-            raise no_session(settings)
-        if time.monotonic() > deadline:
-            raise command_timeout(settings.address, timeout)
-        time.sleep(pause or PAUSES[-1])
+            if time.monotonic() > deadline:
+                raise no_session(self._settings)
+            time.sleep(next(pauses, PAUSES[-1]))
 
     def add(self, ports: Sequence[ForwardedPort]) -> bool:
         """Return False if ssh cannot listen on one of them; then none is added."""

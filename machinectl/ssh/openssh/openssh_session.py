@@ -19,7 +19,7 @@ from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, route_to
-from machinectl.ssh.openssh.login_failures import connection_error, login_refusal
+from machinectl.ssh.openssh.login_log import connection_error, login_refusal
 from machinectl.ssh.openssh.master import Master, end_group
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
@@ -73,8 +73,7 @@ class OpenSSHLogin(SSHLogin):
         for hop in self.route.hops:
             self._keys.unlock_known(hop)
             hop.asks = not self._keys.locked(hop) and can_answer(self.console, hop)
-        if not host.is_pinned or host.host_keys.demanded():
-            self._meet(host)
+        self._meet_unpinned(host)
         control = self.directory / "s"
         alive = {
             "ControlPath": quote_config_path(str(control)),
@@ -94,11 +93,15 @@ class OpenSSHLogin(SSHLogin):
         return SystemSession(master=master, settings=host.settings, stack=self.stack, known_hosts=self.host_keys.pinned)
 
     def check_key(self) -> None:
-        host = self.host
-        if not host.is_pinned or host.host_keys.demanded():
+        if not self._meet_unpinned(self.host):
+            options = self.host.look_options({"PreferredAuthentications": "none"})
+            self._look(self.host, [*options, *self.host.options()])
+
+    def _meet_unpinned(self, host: Hop) -> bool:
+        is_new = not host.is_pinned or bool(host.host_keys.demanded())
+        if is_new:
             self._meet(host)
-            return
-        self._look(host, [*host.look_options({"PreferredAuthentications": "none"}), *host.options()])
+        return is_new
 
     def _start(
         self, hop: Hop, options: Sequence[str], arguments: Sequence[str], *visits: Visit
@@ -154,36 +157,29 @@ class OpenSSHLogin(SSHLogin):
         demanded, vouched = hop.host_keys.demanded(jump=hop.is_aside), None
         if not demanded and not hop.host_keys.expected(hop.settings, jump=hop.is_aside) and may_vouch(hop.settings):
             vouched = self._vouched_key(hop)
-        key = vouched or (self._demanded_key(hop, demanded) if demanded else self._known_key(hop))
+        key = vouched or self._key_to_check(hop, demanded)
         hop.host_keys.check(hop.settings, key, jump=hop.is_aside, certified=vouched is not None)
 
-    def _known_key(self, hop: Hop) -> HostKey:
-        """Return a key of a known type if possible."""
-        types = hop.host_keys.known_types(hop.settings, jump=hop.is_aside)
-        if types:
-            with contextlib.suppress(Unsupported):
-                return self._shown_key(hop, known_hosts.key_algorithms(types))
-        return self._shown_key(hop)
-
-    def _demanded_key(self, hop: Hop, demanded: str) -> HostKey:
-        """The host may have another key with the required fingerprint: ask for each kind."""
-        shown = self._shown_key(hop)
-        for kinds in known_hosts.KEY_KINDS:
-            if shown.fingerprint == demanded:
-                break
-            with contextlib.suppress(SSHError):
-                other = self._shown_key(hop, kinds)
-                shown = other if other.fingerprint == demanded else shown
-        return shown
+    def _key_to_check(self, hop: Hop, demanded: str) -> HostKey:
+        """Return a key of a known type, or with the required fingerprint, if the host has one."""
+        known = known_hosts.key_algorithms(hop.host_keys.known_types(hop.settings, jump=hop.is_aside))
+        keys = []
+        for kinds in ["", *known_hosts.KEY_KINDS] if demanded else dict.fromkeys([known, ""]):
+            with contextlib.suppress(*([Unsupported] if kinds else [])):
+                keys.append(self._shown_key(hop, kinds))
+                if not demanded or keys[-1].fingerprint == demanded:
+                    return keys[-1]
+        return keys[0]
 
     def _shown_key(self, hop: Hop, kinds: str = "") -> HostKey:
         """Return the key that the host shows, whoever knows it."""
-        options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen_path(hop)))}
+        seen = hop.directory / "seen"
+        options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
         if kinds:
             options["HostKeyAlgorithms"] = kinds
-        seen_path(hop).unlink(missing_ok=True)
+        seen.unlink(missing_ok=True)
         self._look(hop, hop.look_options({**options, "PreferredAuthentications": "none"}))
-        entries = known_hosts.parse_known_hosts(seen_path(hop).read_bytes()) if seen_path(hop).exists() else []
+        entries = known_hosts.parse_known_hosts(seen.read_bytes()) if seen.exists() else []
         if not entries:
             raise SSHError(f"{hop.settings.address} shows no key that could be pinned", see_ssh(hop.settings))
         return entries[0].key
@@ -243,7 +239,7 @@ class OpenSSHLogin(SSHLogin):
         else:
             self._banner.seek(0)
             said = self._banner.read(MOST_SAID).decode(errors="replace")
-            raise connection_error(hop, log, said, is_late=is_late)
+            raise connection_error(hop.settings, log, said, hop.answers.tried, is_late=is_late)
 
     def _help_denied(self, hop: Hop, log: LoginLog) -> None:
         offered = log.offered
@@ -253,7 +249,7 @@ class OpenSSHLogin(SSHLogin):
         if not hop.asks and can_answer(self.console, hop) and set(PASSWORD_METHODS) & set(log.methods):
             hop.asks = True
             return
-        raise login_refusal(hop, log, self.console)
+        raise login_refusal(hop.settings, log, hop.answers.tried, hop.unused)
 
 
 def can_answer(console: Console, hop: Hop) -> bool:
@@ -271,12 +267,8 @@ def refuse_key(hop: Hop, log: LoginLog, *, is_changed: bool) -> None:
 
 def may_vouch(settings: Settings) -> bool:
     """Return whether more than plain lines of known_hosts may decide about an unknown key."""
-    marks = any(entry.marker for entry in find_known(settings))
-    return marks or bool(settings.known_hosts_command or settings.revoked_host_keys)
-
-
-def seen_path(hop: Hop) -> Path:
-    return hop.directory / "seen"
+    own = settings.known_hosts_command or settings.revoked_host_keys
+    return bool(own) or any(entry.marker for entry in find_known(settings))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -17,22 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.ssh.destination import Jump, SSHEndpoint
+    from machinectl.ssh.ssh_settings import Settings
 
     # Keywords of ssh_config(5) and their values.
     Options = Mapping[str, str] | Iterable[tuple[str, str]]
 
-# Options that 7.4 lacks: the version that added each, and a value to test an ssh with. ssh exits with 255 for an
+# Options that 7.4 lacks, and a value to test an ssh with: they came with 7.6, 8.5 and 8.7. ssh exits with 255 for an
 # unknown option. IgnoreUnknown is no help: only its first value counts, so the user's own would be lost.
 NEWER = {
-    "RemoteCommand": ("7.6", "none"),
-    "KnownHostsCommand": ("8.5", "none"),
-    "StdinNull": ("8.7", "no"),
-    "ForkAfterAuthentication": ("8.7", "no"),
-    "SessionType": ("8.7", "default"),
+    "RemoteCommand": "none",
+    "KnownHostsCommand": "none",
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "SessionType": "default",
 }
-# This option stops the user's KnownHostsCommand from accepting an unpinned key. A block with a pin has the line PINNED.
-GUARD = "KnownHostsCommand"
-PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = r"Bad configuration option: (\S+)"
 # Query ssh only once for all threads.
 _asking = threading.Lock()
@@ -93,7 +91,7 @@ def unknown_options(program: str) -> frozenset[str]:
     """
     with _asking:
         if program not in _unknown:
-            lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
+            lines = "".join(f"{name} {value}\n" for name, value in NEWER.items())
             command = [program, "-F", "/dev/stdin", "-T", "-G", "localhost"]
             answer = query_program(command, QUERY_TIMEOUT, lines.encode())
             said = answer.stderr.decode(errors="replace") if answer else ""
@@ -153,15 +151,17 @@ def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
     """Use the machine's pin; else the user's known_hosts, then `jump.known_hosts`."""
     if jump.machine:
         return identity_options(jump.endpoint.key, jump.known_hosts)
+    files = aside_files(read_settings(jump.endpoint), jump.known_hosts) if jump.known_hosts else ""
+    # UserKnownHostsFile stays the user's, because ssh adds accepted keys to it.
+    return [*identity_options(jump.endpoint.key, ""), *([("GlobalKnownHostsFile", files)] if files else [])]
+
+
+def aside_files(chosen: Settings, known_hosts: str) -> str:
+    """Return the files of keys of a jump host that is no machine: `known_hosts` if the user knows none."""
     from machinectl.ssh.keys.host_keys import find_known, without_marker
 
-    options = identity_options(jump.endpoint.key, "")
-    chosen = read_settings(jump.endpoint)
-    if jump.known_hosts and not without_marker(find_known(chosen)):
-        # UserKnownHostsFile stays the user's, because ssh adds accepted keys to it.
-        files = [*chosen.known_hosts, jump.known_hosts]
-        options.append(("GlobalKnownHostsFile", " ".join(map(quote_config_path, files))))
-    return options
+    more = [] if without_marker(find_known(chosen)) else [known_hosts]
+    return " ".join(map(quote_config_path, [*chosen.known_hosts, *more]))
 
 
 def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
