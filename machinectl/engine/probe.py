@@ -28,7 +28,7 @@ LONGEST_VERSION = 64
 LONGEST_REFUSAL = 500
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
-OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
+OK = 200
 REDIRECTIONS = range(300, 400)
 # Of the answers that a socket of `machinectl socket` gives itself.
 SOCKET_SERVER = "machinectl-socket"
@@ -185,18 +185,8 @@ def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
 
 
 def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
-    found = f"{response.status} {response.reason}"
-    if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or response.header("Via"):
-        return EngineError(
-            f"A proxy answers for {endpoint.peer}: {found}",
-            Hint(
-                "Give the machine an address that leads to the engine itself",
-                "machinectl set --url <URL>",
-                endpoint.name,
-            ),
-        )
-    server = f" from {name}" if (name := response.header("Server")) else ""
-    return not_docker(endpoint, f"it answers {found}{server}")
+    server = f" from {name}" if (name := response.header("Server") or response.header("Via")) else ""
+    return not_docker(endpoint, f"it answers {response.status} {response.reason}{server}")
 
 
 def error_message(body: bytes) -> str:

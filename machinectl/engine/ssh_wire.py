@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import socket
 import subprocess
 import threading
@@ -23,14 +24,15 @@ from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.ssh.destination import SSHEndpoint, ssh_command
 from machinectl.ssh.openssh import multiplexing
-from machinectl.ssh.openssh.login_log import LoginLog, read_log
-from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
+from machinectl.ssh.openssh.login_log import read_logs
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, JUMP_LOG, option_words
 from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.engine.endpoint import Endpoint
+    from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.url import EngineURL
 
 REMOTE_COMMAND = "docker system dial-stdio"
@@ -51,10 +53,8 @@ PATIENCE = 5.0
 EXIT_SECONDS = 1.0
 # POSIX sh: command not found. ssh's exit status for a failure of its own.
 NOT_FOUND, SSH_FAILED = 127, 255
-# ssh's name for a host behind a jump host, whose ssh has no log of its own (packet.c).
-BEHIND_PROXY = "UNKNOWN port 65535"
-# ssh's report of a changed key: the known_hosts file, and the host's name.
-CHANGED_FILE, CHANGED_NAME = r"^Offending .*key in (.+):\d+\s*$", r"ost key for (\S+) has changed"
+# How the option of a jump host begins, and ssh's name for what is behind it (packet.c): its own log says more.
+OUR_JUMP, BEHIND_PROXY = "ProxyCommand=ssh", "UNKNOWN port 65535"
 START = Hint("Start the engine on the host", "sudo systemctl start docker")
 
 
@@ -82,7 +82,7 @@ class SSHWire(Wire):
             status = None
         self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - LONGEST_HEAD))
         said = self.errors.read(LONGEST_HEAD).decode(errors="replace")
-        return explain_errors(self.endpoint, status, said, read_log(self.log))
+        return explain_errors(self.endpoint, status, said, read_logs(self.log, JUMP_LOG))
 
     def close(self) -> None:
         super().close()
@@ -137,7 +137,10 @@ def start_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline, options: S
         files.enter_context(here)
         try:
             with there:
-                command = login_command(url, ["-E", log, "-o", "LogLevel=INFO", *options], deadline.remaining())
+                # ssh throws away what a jump host's ssh says, if it keeps the connection.
+                jumping = f"{OUR_JUMP} -E {shlex.quote(log + JUMP_LOG)}"
+                words = ["-E", log, "-o", "LogLevel=INFO", *(word.replace(OUR_JUMP, jumping, 1) for word in options)]
+                command = login_command(url, words, deadline.remaining())
                 process = subprocess.Popen(command, stdin=there.fileno(), stdout=there.fileno(), stderr=errors)
         except TimeoutError as exc:
             raise EngineError(f"{endpoint.peer} was not asked within {deadline}", state=State.TIMEOUT) from exc
@@ -232,8 +235,6 @@ def read_head(sock: socket.socket, timeout: float | None) -> bytes:
 def explain_errors(endpoint: Endpoint, status: int | None, said: str, log: LoginLog) -> EngineError:
     """`said` is what docker says there; `log` is ssh's own, to which a host's banner cannot write."""
     is_docker = status != SSH_FAILED
-    if BEHIND_PROXY in log.text:
-        log, is_docker = LoginLog(f"{log.text}\n{said}"), True
     if error := login_error(endpoint, log):
         return error
     last = last_line(said if is_docker else log.text) or last_line(log.text) or f"ssh ended with status {status}"
@@ -252,7 +253,7 @@ def login_error(endpoint: Endpoint, log: LoginLog) -> EngineError | None:
     """Say why ssh did not log in, None if it did."""
     cause = f"{endpoint.peer}: {last_line(log.text)}"
     if log.is_key_changed:
-        return ForeignKey(cause, acceptance(endpoint, log))
+        return ForeignKey(cause, acceptance(endpoint))
     if "Host key verification failed" in log.text:
         return ForeignKey(cause, Hint("Accept its key once", ssh_by_hand(endpoint)))
     if log.is_denied:
@@ -269,7 +270,7 @@ def login_error(endpoint: Endpoint, log: LoginLog) -> EngineError | None:
 
 
 def last_line(errors: str) -> str:
-    lines = [line for line in errors.splitlines() if line.strip()]
+    lines = [line for line in errors.splitlines() if line.strip() and BEHIND_PROXY not in line]
     return one_line(lines[-1]) if lines else ""
 
 
@@ -300,12 +301,11 @@ def ssh_by_hand(endpoint: Endpoint) -> str:
     return f"ssh {ssh_target(endpoint)}"
 
 
-def acceptance(endpoint: Endpoint, log: LoginLog) -> Hint:
+def acceptance(endpoint: Endpoint) -> Hint:
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
         return Hint("See the new key, and how to accept it", "machinectl ssh", endpoint.name)
-    name, file = log.find(CHANGED_NAME), log.find(CHANGED_FILE)
-    host = name[1] if name else engine_url.parse_url(endpoint.url).host
-    forget = Hint("If the host was reinstalled", "ssh-keygen", *(["-f", file[1]] if file else []), "-R", host)
+    url = engine_url.parse_url(endpoint.url)
+    forget = Hint("If the host was reinstalled", "ssh-keygen -R", f"[{url.host}]:{url.port}" if url.port else url.host)
     return forget | Hint("Then", ssh_by_hand(endpoint))
 
 

@@ -43,22 +43,15 @@ ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 TOKEN = re.compile(r"SWMTKN-[0-9A-Za-z-]{1,200}")
 # Managers' errors during a leader election (swarmkit, manager/state/raft).
 LEADERLESS = "does not have a leader"
-ELECTING = (
-    LEADERLESS,
-    "lost leader status",
-    "code = Unavailable",
-    "code = DeadlineExceeded",
-    "deadline exceeded",
-)
+ELECTING = (LEADERLESS, "lost leader status", "code = Unavailable", "DeadlineExceeded", "deadline exceeded")
 
 
 class Refusal(EngineError):
     """An engine refused a request with HTTP `status`."""
 
     def __init__(self, endpoint: Endpoint, status: int, said: str) -> None:
-        super().__init__(
-            f"The engine at {endpoint.peer} says: {said}", Hint("See what its swarm is like", "machinectl swarm status")
-        )
+        status_hint = Hint("See what its swarm is like", "machinectl swarm status")
+        super().__init__(f"The engine at {endpoint.peer} says: {said}", status_hint)
         self.status, self.said = status, said
 
 
@@ -219,18 +212,17 @@ def leave_swarm(endpoint: Endpoint, *, force: bool = False) -> None:
 
 def update_node(endpoint: Endpoint, node_id: str, **changes: str) -> None:
     """Change a node's `Availability` (active, pause, drain) or `Role`. Retries after concurrent updates."""
-    for attempt in range(3):
-        there = node(endpoint, node_id)
-        wish = {**there.spec, **changes}
-        if wish == there.spec:
-            return
+    for is_last in (False, False, True):
+        current = node(endpoint, node_id)
+        wish = {**current.spec, **changes}
+        if wish == current.spec:
+            return None
         try:
-            post(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={there.version}", wish)
+            return post(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={current.version}", wish)
         except Refusal as exc:
-            if "out of sequence" not in exc.said or attempt == 2:  # noqa: PLR2004 - the last attempt
+            if "out of sequence" not in exc.said or is_last:
                 raise
-        else:
-            return
+    return None
 
 
 def remove_node(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:

@@ -89,14 +89,9 @@ class Settings(Frozen):
         return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
-    def patience(self) -> float:
-        """After how many seconds without an answer a connection is lost."""
-        return self.alive_interval * max(1, self.alive_count)
-
-    @property
     def silence(self) -> str:
-        """Say why such a connection is lost."""
-        return f"no sign of life for {self.patience:.0f} s"
+        """Say why a connection without an answer is lost."""
+        return f"no sign of life for {self.alive_interval * max(1, self.alive_count):.0f} s"
 
     @property
     def address(self) -> str:

@@ -15,6 +15,8 @@ from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import OK
 from machinectl.state import State
+from machinectl.url import parse_url
+from machinectl.value_classes import replace
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
@@ -142,3 +144,28 @@ def test_dockers_own_client_is_given_a_socket(remote: Remote) -> None:
             assert engine.probe(here, PLENTY).state is State.RUNNING
         assert not idle.broken
     assert engine.probe(here, PLENTY).state is not State.RUNNING
+
+
+def test_the_next_address_is_used_where_the_first_refuses_and_no_process_is_left(remote: Remote) -> None:
+    there = remote.endpoint
+    first = there.url.replace("127.0.0.1", "127.0.0.3")
+    assert engine.probe(replace(there, url=first, others=(there.url,)), PLENTY).state is State.RUNNING
+    wire = ssh_wire.connect_ssh(there, parse_url(there.url), Deadline(PLENTY))
+    wire.close()
+    assert wire.process.returncode is not None
+
+
+def test_what_stands_in_the_way_is_said(remote: Remote, tmp_path: Path) -> None:
+    key = public(remote.sshd.key_path)
+    remote.sshd.authorized_keys.write_text(f'command="PATH=/nowhere; docker" {key}')
+    probe = remote.probe()
+    assert "there is no docker command" in probe.error
+    assert "Install the docker CLI" in probe.hint
+    remote.key = keygen(tmp_path / "unknown")
+    probe = remote.probe()
+    assert "Permission denied (publickey" in probe.error
+    assert "ssh-copy-id" in probe.hint
+    remote.known_hosts.write_text("")
+    probe = remote.probe()
+    assert "Host key verification failed" in probe.error
+    assert probe.hint.startswith("Accept its key once: ssh ")

@@ -149,19 +149,6 @@ def test_with_identities_only_the_agents_other_keys_are_not_offered(
         pass
 
 
-@by_system
-def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
-    authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key")
-    subprocess.run(
-        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", sshd.user, f"{key}.pub"],
-        check=True,
-        capture_output=True,
-    )
-    sshd.configure(f"TrustedUserCAKeys {authority}.pub")
-    with log_in(at(sshd, key)) as session:
-        assert session.run("echo in").text == "in"
-
-
 def test_who_is_let_in_without_a_proof_is_asked_for_none(tmp_path: Path) -> None:
     key = keygen(tmp_path / "key", passphrase="geheim")
     lets_in = answering(bytes([52]))  # SSH_MSG_USERAUTH_SUCCESS

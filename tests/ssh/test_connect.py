@@ -63,14 +63,6 @@ def test_a_name_that_does_not_resolve() -> None:
     assert "The name no-such-host.invalid does not resolve" in refusal(SSHEndpoint("no-such-host.invalid")).cause
 
 
-def test_a_name_that_the_resolver_never_answers_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    over = threading.Event()
-    monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait())
-    assert "The name box does not resolve: no name server answers" in refusal(SSHEndpoint("box"), timeout=0.05).cause
-    over.set()
-
-
 def test_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -135,15 +127,6 @@ def test_a_name_that_no_host_can_have_is_told_in_plain_words(name: str) -> None:
     error = refusal(SSHEndpoint(name))
     assert f"The name {name} does not resolve: " in error.cause
     assert "codec" not in error.cause
-
-
-def test_strict_host_key_checking_of_the_configuration_is_obeyed(sshd: Sshd, ssh_config: SSHConfig) -> None:
-    ssh_config.write("Host 127.*\n  StrictHostKeyChecking yes\n")
-    with pytest.raises(HostKeyRefused, match="StrictHostKeyChecking yes"):
-        log_in(sshd.endpoint)
-    ssh_config.write("Host 127.*\n  StrictHostKeyChecking accept-new\n")
-    with log_in(sshd.endpoint, Quiet(interactive=True)) as session:
-        assert session.run("echo in").text == "in"
 
 
 @by_system

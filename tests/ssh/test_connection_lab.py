@@ -234,14 +234,6 @@ def test_a_host_that_wants_a_key_and_a_password_gets_both(fresh_host: FreshHost)
         log_in(at(host, "joe"))
 
 
-def test_root_whose_login_is_refused_is_told_what_the_host_accepts(fresh_host: FreshHost) -> None:
-    host = fresh_host("noroot", "port2222")
-    with pytest.raises(LoginRefused, match=rf"root@{host.ip}:2222 refuses the login .*it accepts publickey"):
-        log_in(at(host))
-    with log_in(at(host, "ops")) as session:
-        assert as_root(session).run("id -u").text == "0"
-
-
 def test_noise_and_a_foreign_language_change_nothing(fresh_host: FreshHost) -> None:
     host = fresh_host("noisy", "locale")
     for user in ("root", "ops"):
@@ -250,12 +242,6 @@ def test_noise_and_a_foreign_language_change_nothing(fresh_host: FreshHost) -> N
             assert root.run("cat; echo oops >&2", input=b"data").stdout == b"data"
             with pytest.raises(CommandFailed, match="No such file or directory"):
                 root.run("cat /nowhere")
-
-
-def test_a_user_without_a_shell(fresh_host: FreshHost) -> None:
-    host = fresh_host("noshell")
-    with log_in(at(host, "joe")) as session, pytest.raises(NoShell, match="This account is currently not available"):
-        session.run("true")
 
 
 # Users without a shell, each in another way. Their password is parted: another test looks for it in arguments.
@@ -294,7 +280,7 @@ def code() -> str:
 
 
 @pytest.mark.timeout(300)
-def test_restricted_logins_and_prompts_for_a_code_are_explained(fresh_host: FreshHost) -> None:
+def test_restricted_logins_and_prompts_for_a_code_are_explained(fresh_host: FreshHost, way: str) -> None:
     host = fresh_host()
     host.run(KEPT_FROM_A_SHELL)
     for user, cause, hint in (
@@ -322,8 +308,11 @@ def test_restricted_logins_and_prompts_for_a_code_are_explained(fresh_host: Fres
         session.run("true")
     with pytest.raises(LoginRefused, match="it said 'Your account has expired"):
         log_in(at(host, "dev"))
+    if way == "native":
+        # It answers a password only.
+        return
     host.run(CODES)
-    with pytest.raises(LoginRefused, match=rf"it accepts {KEY} and wants more; it accepts keyboard-interactive"):
+    with pytest.raises(LoginRefused, match=rf"it accepts {KEY} and wants more\); it accepts keyboard-interactive"):
         log_in(at(host, "closed"), credentials=Credentials(password=PASSWORD))
     console = Quiet(True, "000000", code())
     with log_in(at(host, "closed"), console) as session:
@@ -353,7 +342,7 @@ def test_a_host_that_is_unplugged_or_reboots_in_the_middle_is_noticed_and_found_
     with log_in(at(host)) as session:
         session.run("true")
         host.link(up=False)
-        with pytest.raises(ConnectionLost, match="no sign of life"):
+        with pytest.raises(ConnectionLost, match=r"no sign of life|it was closed"):
             session.run("sleep 600", timeout=600)
     with pytest.raises(SSHError):
         log_in(at(host), timeout=1)
@@ -368,13 +357,3 @@ def test_a_host_that_is_unplugged_or_reboots_in_the_middle_is_noticed_and_found_
     rebooting.result(60)
     with log_in(at(host), policy=pinned) as session:
         assert session.run("hostname").text == host.name
-
-
-def test_a_bad_line_makes_commands_slow_and_not_wrong(fresh_host: FreshHost) -> None:
-    host = fresh_host()
-    host.netem(delay_ms=150, loss_percent=5)
-    data = bytes(range(256)) * 400
-    with log_in(at(host, "dev"), timeout=30) as session:
-        root = as_root(session, PASSWORD)
-        root.run("cat >/etc/data", input=data)
-        assert root.run("cat /etc/data").stdout == data

@@ -142,12 +142,6 @@ def test_what_is_no_fingerprint_cannot_be_demanded(text: str) -> None:
             HostKeyPolicy(demanded=text)
 
 
-def test_an_unknown_key_is_shown_and_pinned_when_the_person_says_yes(tmp_path: Path) -> None:
-    console = Quiet(True)
-    assert judge(tmp_path, console=console).pinned == PINNED
-    assert KEY.fingerprint in console.asked[0]
-
-
 def test_the_pasted_fingerprint_is_a_yes_and_another_one_refuses_the_host(tmp_path: Path) -> None:
     for answer in (KEY.fingerprint, f" {KEY.fingerprint}=", "YES"):
         assert judge(tmp_path, console=Quiet(answer)).pinned == PINNED
@@ -158,11 +152,6 @@ def test_the_pasted_fingerprint_is_a_yes_and_another_one_refuses_the_host(tmp_pa
         judge(tmp_path, console=Quiet(OTHER.fingerprint))
     with pytest.raises(HostKeyRefused, match="nothing was sent to it"):
         judge(tmp_path, console=Quiet(""))
-
-
-def test_an_unknown_key_is_refused_when_the_person_says_no(tmp_path: Path) -> None:
-    with pytest.raises(HostKeyRefused, match="not accepted"):
-        judge(tmp_path, console=Quiet(False))
 
 
 def test_an_unknown_key_is_pinned_with_a_note_where_nobody_can_be_asked(tmp_path: Path) -> None:
@@ -233,10 +222,6 @@ def test_an_authority_alone_makes_a_host_neither_known_nor_wrong(tmp_path: Path)
 def test_a_host_on_another_port_is_known_by_name_and_port(tmp_path: Path) -> None:
     known = f"[192.168.0.29]:2222 {KEY.line}\n192.168.0.29 {OTHER.line}"
     assert judge(tmp_path, known, HostKeyPolicy(strict=True), port=2222).pinned == PINNED
-
-
-def test_a_host_on_another_port_is_also_known_by_its_name_alone(tmp_path: Path) -> None:
-    assert judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(strict=True), port=2222).pinned == PINNED
 
 
 def test_a_host_with_an_alias_is_known_by_it_alone(tmp_path: Path) -> None:

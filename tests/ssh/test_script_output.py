@@ -82,12 +82,6 @@ def test_megabytes_of_noise_are_not_kept() -> None:
     assert output.status == 0
 
 
-def test_a_first_line_that_is_no_number_ends_nobody() -> None:
-    for line in (b"x\n", b"\n", b"9" * 30 + b"\n", b"-1\n", "٣\n".encode()):
-        output, _, _ = output_of([(MARK.encode() + b"\n" + line, False)])
-        assert output.process == 0
-
-
 def test_what_ends_a_script_ends_all_that_it_started() -> None:
     """As it is on a host: the login's process leads its group."""
     script = "trap '' TERM; sleep 1000 & sleep 1001 & echo ready; wait"

@@ -16,7 +16,7 @@ from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import log_in
+from tests.support.sshd import by_system, log_in
 
 if TYPE_CHECKING:
     from tests.support.sshd import SSHConfig, Sshd
@@ -149,6 +149,7 @@ def test_a_connection_that_is_cut_is_lost(sshd: Sshd) -> None:
         cut.join()
 
 
+@by_system
 def test_a_link_that_goes_dead_is_noticed_by_the_keep_alive(sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
     with log_in(sshd.endpoint) as session:

@@ -22,7 +22,7 @@ from machinectl.name_resolution import resolve
 from machinectl.process_streams import find_program
 from machinectl.ssh.connection_failures import (
     GREETING,
-    LONGEST_SAID,
+    PASSWORD_METHODS,
     advise_on_jump_host,
     connect_error,
     cut_off,
@@ -32,7 +32,6 @@ from machinectl.ssh.connection_failures import (
     lost_during_login,
     not_forwarded,
     place,
-    see_ssh,
     unresolved,
 )
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
@@ -41,11 +40,11 @@ from machinectl.ssh.keys.known_hosts import KEY_KINDS, HostKey, key_algorithms
 from machinectl.ssh.keys.private_keys import NeedsPassphrase, load_key, read_public_key, unlocked
 from machinectl.ssh.native.native_session import FAILURES, NativeSession, failure_reason, transport_of
 from machinectl.ssh.session import SSHLogin
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NoKey, SSHError, Unsupported
+from machinectl.ssh.ssh_errors import HostKeyRefused, NoKey, SSHError, Unsupported
 from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.ssh.keys.credentials import Credentials
@@ -54,11 +53,8 @@ if TYPE_CHECKING:
 # Without a handler, logging prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-# Seconds for an answer during the login: a host may query a directory server first, or delay a refusal. sshd's
-# LoginGraceTime: a person may have to fetch a code.
-AUTHENTICATION_TIMEOUT, PERSON_TIMEOUT = 30.0, 120.0
-# A login asks a few questions, each with a title.
-MOST_QUESTIONS = 32
+# Seconds for an answer during the login: a host may query a directory server first, or delay a refusal.
+AUTHENTICATION_TIMEOUT = 30.0
 # RFC 4253 4.2, in bytes.
 LONGEST_GREETING = 255
 # Seconds between two looks at a greeting.
@@ -201,9 +197,25 @@ def connect_to_sshd(settings: Settings) -> socket.socket:
                 continue
             # Nagle's algorithm would delay commands, which are small packets.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            notice_silence(connection, settings)
             stack.pop_all()
             return connection
     raise connect_error(settings, failure) from failure
+
+
+def notice_silence(connection: socket.socket, settings: Settings) -> None:
+    """Let the system end it like OpenSSH's ServerAliveInterval (tcp(7); macOS has other names)."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    seconds, count = max(1, int(settings.alive_interval)), max(1, settings.alive_count)
+    for name, value in (
+        ("TCP_KEEPIDLE", seconds),
+        ("TCP_KEEPALIVE", seconds),
+        ("TCP_KEEPINTVL", seconds),
+        ("TCP_KEEPCNT", count),
+        ("TCP_USER_TIMEOUT", seconds * count * 1000),
+    ):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def check_greeting(connection: socket.socket, settings: Settings) -> None:
@@ -254,12 +266,10 @@ class NativeLogin(NoLogin):
     def __init__(self, settings: Settings, credentials: Credentials, console: Console) -> None:
         super().__init__()
         self._settings, self._credentials, self._console = settings, credentials, console
-        self._given = credentials.password
         # For the error message: the host's methods, what was tried, why a key could not be used.
         self._methods: list[str] = []
         self._tried: list[str] = []
         self._unused: list[str] = []
-        self._questions = 0
         # A key that the host accepted before it asked for more.
         self._accepted = ""
 
@@ -278,12 +288,10 @@ class NativeLogin(NoLogin):
         self._is_taken(transport, transport.auth_none)
         if "publickey" in self._methods:
             self._offer_keys(transport)
-        if not transport.is_authenticated() and "password" in self._methods and not self._give_password(transport):
-            raise self._refused()
-        if not transport.is_authenticated() and "keyboard-interactive" in self._methods:
-            self._answer_prompts(transport)
+        if not transport.is_authenticated() and set(PASSWORD_METHODS) & set(self._methods):
+            self._give_password(transport)
         if not transport.is_authenticated():
-            raise self._refused()
+            raise login_refused(self._settings, self._tried, self._unused, self._methods, self._accepted)
 
     def _is_taken(self, transport: paramiko.Transport, request: Callable[..., list[str]], *given: object) -> bool:
         """Return whether a request succeeded, perhaps as one of several steps (RFC 4252 5.1)."""
@@ -344,44 +352,16 @@ class NativeLogin(NoLogin):
         if self._settings.key_given:
             raise failure if isinstance(failure, SSHError) else NoKey(path)
 
-    def _give_password(self, transport: paramiko.Transport) -> bool:
-        is_given = bool(self._given)
-        for _ in range(1 if is_given else TRIES):
-            password = self._answer(f"Password of {self._settings.login}")
+    def _give_password(self, transport: paramiko.Transport) -> None:
+        """Give it as an answer, too, to a host that asks one question."""
+        given = self._credentials.password
+        for _ in range(TRIES if given is None else 1):
+            password = ask_secret(self._console, f"Password of {self._settings.login}") if given is None else given
             if password is None:
-                return False
-            self._tried += [] if is_given else ["the password typed"]
-            if self._is_taken(transport, partial(transport.auth_password, fallback=False), password):
-                self._credentials.password = password
-                return True
-            if not is_given:
-                self._console.warn(f"{self._settings.address} does not take that password")
-        return False
-
-    def _answer(self, question: str) -> str | None:
-        """Give the password once; ask a person whatever comes then."""
-        if self._given:
-            password, self._given = self._given, ""
-            self._tried.append("the password given")
-            return password
-        return ask_secret(self._console, question)
-
-    def _answer_prompts(self, transport: paramiko.Transport) -> None:
-        """Give the password for the first hidden prompt; ask a person the others (RFC 4256)."""
-        transport.auth_timeout = PERSON_TIMEOUT
-
-        def answer(_: str, __: str, prompts: Iterable[tuple[str, bool]]) -> list[str]:
-            questions = [(one_line(prompt.strip().rstrip(":"), LONGEST_SAID), shown) for prompt, shown in prompts]
-            self._questions += 1 + len(questions)
-            if self._questions > MOST_QUESTIONS:
-                raise SSHError(f"{self._settings.address} asks questions without end", see_ssh(self._settings))
-            # As OpenSSH does, name the host: its prompt may pretend to be ours.
-            named = [(f"({self._settings.login}) {question}", shown) for question, shown in questions]
-            return [(ask_secret(self._console, text) if shown else self._answer(text)) or "" for text, shown in named]
-
-        for _ in range(TRIES if self._console.interactive else 1):
-            if self._is_taken(transport, transport.auth_interactive, answer):
                 return
-
-    def _refused(self) -> LoginRefused:
-        return login_refused(self._settings, self._tried, self._unused, self._methods, self._accepted)
+            self._tried.append("the password typed" if given is None else "the password given")
+            if self._is_taken(transport, transport.auth_password, password):
+                self._credentials.password = password
+                return
+            if given is None:
+                self._console.warn(f"{self._settings.address} does not take that password")

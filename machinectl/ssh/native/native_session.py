@@ -51,22 +51,6 @@ class NativeSession(SSHSession):
 
     def __post_init__(self) -> None:
         self._transport = transport_of(self.client)
-        self._is_silent = False
-        self._closed = threading.Event()
-        self.stack.callback(self._closed.set)
-        threading.Thread(target=self._keep_alive, daemon=True).start()
-
-    def _keep_alive(self) -> None:
-        """Close the connection if the server does not answer, as OpenSSH's ServerAliveInterval."""
-        while not self._closed.wait(self.settings.alive_interval) and self._transport.is_active():
-            # A server that does not know the request refuses it (RFC 4254 4), which is also an answer.
-            ask = partial(self._transport.global_request, "keepalive@openssh.com")
-            asking = threading.Thread(target=suppressed, args=(ask,), daemon=True)
-            asking.start()
-            asking.join(self.settings.patience)
-            if asking.is_alive():
-                self._is_silent = True
-                self._transport.close()
 
     def open_channel(self, timeout: float = COMMAND_TIMEOUT) -> paramiko.Channel:
         for pause in (*PAUSES, None):
@@ -116,8 +100,7 @@ class NativeSession(SSHSession):
         return self._transport.is_active()
 
     def _lost(self, why: str = "") -> ConnectionLost:
-        silence = self.settings.silence if self._is_silent else ""
-        return super()._lost(why or silence or failure_reason(self._transport.get_exception()))
+        return super()._lost(why or failure_reason(self._transport.get_exception()))
 
 
 class ChannelFeeder(Feeder):

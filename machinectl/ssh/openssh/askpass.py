@@ -161,8 +161,9 @@ class Answers:
         self._login = login
         self._names = names
         self.password = password
+        self._questions = 0
+        self._last = ""
         # For error messages, and the last answer that was typed.
-        self.asked: list[str] = []
         self.tried: list[str] = []
         self.typed: str | None = None
 
@@ -170,15 +171,15 @@ class Answers:
         if kind == NOTICE:
             self._console.note(f"{self._login}: {one_line(question, LONGEST_SHOWN)}")
             return None
-        if self.password is not None and not self.asked:
-            self.asked.append(self._words(question))
+        self._questions += 1
+        if self.password is not None and self._questions == 1:
             self.tried.append("the password given")
             return self.password
         words = self._words(question)
-        if self.password is None and words in self.asked[-1:] and len(self.asked) < TRIES:
+        if self.password is None and words == self._last and self._questions <= TRIES:
             self._console.warn(f"{self._login} does not take that")
-        self.asked.append(words)
-        if len(self.asked) > MOST_QUESTIONS:
+        self._last = words
+        if self._questions > MOST_QUESTIONS:
             raise SSHError(f"{self._login} asks questions without end", Hint("Look at the host: it may be another one"))
         self.typed = ask_secret(self._console, words)
         if self.typed is not None:
