@@ -10,7 +10,7 @@ import time
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.endpoint import AnotherServer, Deadline, EngineError, ForeignKey, UnclearServer
+from machinectl.engine.endpoint import Deadline, EngineError, ForeignKey, UnclearServer
 from machinectl.engine.tls import OTHER_CA, OTHER_NAMES
 from machinectl.errors import DOCTOR, NO_HINT, Hint
 from machinectl.state import State
@@ -75,9 +75,10 @@ class AddressTries:
         if is_foreign(failure):
             if self._memory:
                 self._memory.skipped(one.peer, foreign_reason(failure))
-            if isinstance(failure, AnotherServer) or is_from_another_ca(failure):
-                failure = at_address(failure, one)
-                self._hint = failure.hint
+            if is_from_another_ca(failure):
+                self._hint = Hint("See its addresses", "machinectl doctor", one.name)
+                cause = f"Another server answers at {one.peer}: {foreign_reason(failure)}"
+                failure = UnclearServer(cause, self._hint, failure.state)
         self._failures.append(failure)
 
     def error(self) -> EngineError:
@@ -108,7 +109,7 @@ def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
         # Others may be the engine's own: OpenSSL looks at the purpose and the key before the signature.
         return cause.verify_code in OTHER_CA | OTHER_NAMES
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
-    return by_tls or isinstance(failure, AnotherServer | ForeignKey)
+    return by_tls or isinstance(failure, ForeignKey)
 
 
 def foreign_reason(failure: EngineError) -> str:
@@ -120,8 +121,3 @@ def foreign_reason(failure: EngineError) -> str:
 def is_from_another_ca(failure: EngineError) -> bool:
     cause = failure.__cause__
     return isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in OTHER_CA
-
-
-def at_address(failure: EngineError, one: Endpoint) -> EngineError:
-    hint = Hint("See its addresses", "machinectl doctor", one.name)
-    return UnclearServer(f"Another server answers at {one.peer}: {foreign_reason(failure)}", hint, failure.state)

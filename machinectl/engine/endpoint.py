@@ -92,10 +92,6 @@ class DiskFullError(EngineError):
     """The engine has no room on its disk."""
 
 
-class AnotherServer(EngineError):
-    """Something else answers at one of several addresses."""
-
-
 class ForeignKey(EngineError):
     """ssh does not trust the host's key."""
 

@@ -149,10 +149,6 @@ def is_plain_name(name: str) -> bool:
     return bool(re.fullmatch(NAME, name)) and name.isprintable()
 
 
-def openssh_query(endpoint: SSHEndpoint) -> list[str]:
-    return ssh_command(endpoint.host, ["-G"], user=endpoint.user, port=endpoint.port)
-
-
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
     """Query ssh once per ANSWER_HOLDS."""
     now = time.monotonic()
@@ -167,7 +163,7 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
     host = endpoint.host
     try:
         answer = subprocess.run(
-            openssh_query(endpoint),
+            ssh_command(host, ["-G"], user=endpoint.user, port=endpoint.port),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -14,6 +14,7 @@ from machinectl.process_streams import StopEvent
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import direct_session, multiplexing
 from machinectl.ssh.openssh.ssh_options import identity_arguments
+from tests.support.engine_sockets import register_ssh_engine
 from tests.support.program import machinectl
 from tests.support.registered import register
 from tests.support.sshd import keygen
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
     from tests.support.sshd import SSHConfig, Sshd
 
 
@@ -95,6 +97,16 @@ def test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once(fleet: Store,
     known_hosts = Path(fleet.directory("vega"), "known_hosts")
     known_hosts.write_text(f"machinectl {keygen(tmp_path / 'another').with_suffix('.pub').read_text()}")
     run(fleet, "vega", status=255)
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_an_engine_over_ssh_is_asked_over_the_same_connection(
+    store: Store, sshd: Sshd, dockerd: Dockerd, runtime: Path
+) -> None:
+    register_ssh_engine(store, "orion", sshd, dockerd)
+    run(store, "orion")
+    assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
+    assert (logins(sshd), len(sockets(runtime))) == (1, 1)
 
 
 def test_a_connection_whose_host_has_gone_is_replaced(

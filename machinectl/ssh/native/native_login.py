@@ -44,7 +44,7 @@ from machinectl.ssh.ssh_errors import HostKeyRefused, NoKey, SSHError, Unsupport
 from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from machinectl.console import Console
     from machinectl.ssh.keys.credentials import Credentials
@@ -353,15 +353,28 @@ class NativeLogin(NoLogin):
             raise failure if isinstance(failure, SSHError) else NoKey(path)
 
     def _give_password(self, transport: paramiko.Transport) -> None:
-        """Give it as an answer, too, to a host that asks one question."""
         given = self._credentials.password
         for _ in range(TRIES if given is None else 1):
             password = ask_secret(self._console, f"Password of {self._settings.login}") if given is None else given
             if password is None:
                 return
             self._tried.append("the password typed" if given is None else "the password given")
-            if self._is_taken(transport, transport.auth_password, password):
+            if "password" in self._methods:
+                is_taken = self._is_taken(transport, partial(transport.auth_password, fallback=False), password)
+            else:
+                is_taken = self._is_taken(transport, transport.auth_interactive, answer_once(password))
+            if is_taken:
                 self._credentials.password = password
                 return
             if given is None:
                 self._console.warn(f"{self._settings.address} does not take that password")
+
+
+def answer_once(password: str) -> Callable[[str, str, Iterable[object]], list[str]]:
+    """Answer the first of a host's questions (RFC 4256)."""
+    answers = iter([password])
+
+    def answer(_title: str, _instructions: str, prompts: Iterable[object]) -> list[str]:
+        return [next(answers, "") for _ in prompts]
+
+    return answer

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.files.user_directories import DIGEST_LETTERS, socket_directory
-from machinectl.process_streams import query_program
+from machinectl.process_streams import find_program, query_program
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.config_block import USERS_OWN
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
-from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
+from machinectl.ssh.ssh_errors import SSHError
+from machinectl.ssh.ssh_settings import cached_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,10 +66,11 @@ class Multiplexing:
 
 def has_own(endpoint: SSHEndpoint) -> bool:
     """Return whether the user sets a ControlPath; True if ssh fails."""
-    answer = query_program(openssh_query(endpoint), QUERY_TIMEOUT)
-    if answer is None or answer.returncode != 0:
+    program = find_program("ssh")
+    try:
+        return not program or "controlpath" in cached_options(program, endpoint)
+    except SSHError:
         return True
-    return any(line.lower().startswith(b"controlpath ") for line in answer.stdout.splitlines())
 
 
 def file_contents(path: str) -> bytes | None:
