@@ -102,8 +102,6 @@ def test_openssh_7_4_does_what_paramiko_cannot(sshd: Sshd, old_ssh: SSHConfig) -
         assert session.run("echo in").stdout == b"in\n"
 
 
-
-
 @pytest.mark.usefixtures("ssh_config")
 def test_no_known_hosts_command_makes_a_changed_key_good(
     store: Store, sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
