@@ -60,9 +60,3 @@ def test_what_openssl_makes_is_read_version_1_too(tmp_path: Path) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_it(data: bytes) -> None:
     assert expiry_dates(b"-----BEGIN CERTIFICATE-----" + data) == []
-
-
-@given(st.integers(0, 700), st.binary(max_size=3))
-def test_nor_does_a_certificate_with_bytes_of_it_changed(at: int, put: bytes) -> None:
-    pem = CA.certificate
-    assert len(expiry_dates(pem[:at] + put + pem[at + len(put) :])) <= 1

@@ -239,15 +239,6 @@ NO_PROCESS = 2**31 - 1
 
 
 @pytest.mark.parametrize(
-    ("variable", "expected"),
-    [("/bin/zsh", "zsh"), ("/usr/local/bin/fish", "fish"), ("-tcsh", "tcsh"), (r"C:\PowerShell\7\PWSH.EXE", "pwsh")],
-)
-def test_the_login_shell_answers_where_the_parent_is_none_that_we_know(variable: str, expected: str) -> None:
-    assert shell.detect({"SHELL": variable}, NO_PROCESS) == expected
-    assert shell.detect({"SHELL": variable}, os.getpid()) == expected
-
-
-@pytest.mark.parametrize(
     "environment", [{}, {"SHELL": ""}, {"SHELL": "/bin/false"}, {"SHELL": "\udcff\n"}, {"SHELL": "/"}]
 )
 def test_no_shell_at_all_is_no_error(environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:

@@ -61,13 +61,6 @@ def test_it_is_not_read(tmp_path: Path, lay: Callable[[Path], None]) -> None:
         read_file(str(instead(tmp_path / "file", lay)))
 
 
-def test_a_file_as_long_as_may_be_is_read_whole(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"12345678")
-    assert read_file(str(tmp_path / "file"), 8) == b"12345678"
-    with pytest.raises(OSError, match="more than"):
-        read_file(str(tmp_path / "file"), 7)
-
-
 def test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(store: Store, tmp_path: Path) -> None:
     added(store, Machine("orionbox", "none", url="unix:///nowhere.sock"))
     names = [lay.__name__.replace("_", "-") for lay in STRANGE]

@@ -172,6 +172,9 @@ class DriverContract:
             assert other.where(instance) == driver.where(instance)
             assert driver.where(instance) == driver.where(instance)
         other.close()
+        other.close()
+        for instance in instances:
+            check_where(driver.where(instance))
 
     def test_a_create_that_was_cut_is_given_back_by_the_state_on_record(self, requests: list[Request]) -> None:
         for request in requests:
@@ -275,13 +278,6 @@ class DriverContract:
             instances[position] = switched = replace(instance, state=state)
             check_where(driver.where(switched))
             assert driver.state(switched) in {None, *SWITCHED[verb]}
-
-    def test_it_can_be_closed_twice(self, driver: Driver, instances: list[Instance]) -> None:
-        other = self.another()
-        other.close()
-        other.close()
-        for instance in instances:
-            check_where(driver.where(instance))
 
 
 def create_machine(driver: Driver, request: Request) -> Instance:

@@ -203,17 +203,6 @@ def test_create_does_not_put_a_ca_beside_the_key_of_another(made: Path, tmp_path
     assert contents(made) == before
 
 
-@pytest.mark.parametrize("broken", ["san", "client", "ca"])
-def test_create_leaves_no_directory_when_it_is_refused(tmp_path: Path, made: Path, broken: str) -> None:
-    arguments = {
-        "san": lambda out: create_certificates(out, ["no such name"]),
-        "client": lambda out: create_certificates(out, ["orion"], client_name=""),
-        "ca": lambda out: create_certificates(out, ["o"], ca_cert=str(made / "cert.pem"), ca_key=str(made / "key.pem")),
-    }
-    error_of(lambda: arguments[broken](str(tmp_path / "a" / "b")))
-    assert not (tmp_path / "a").exists()
-
-
 @pytest.mark.parametrize("size", ["4k", "8k", "12k", "16k", "20k"])
 def test_a_full_disk_leaves_nothing_half_made(tiny_disk: Callable[..., Path], size: str) -> None:
     disk = tiny_disk(size)
@@ -460,16 +449,6 @@ def test_an_import_of_another_ca_takes_away_what_belonged_to_the_old_one(
     import_certificates(store, said, "orionbox", str(other), force=True)
     assert sorted(os.listdir(machine)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
     assert said.notes == ["Removed what belonged to the CA before: ca-key.pem, server.pem, server-key.pem"]
-
-
-def test_an_import_into_a_machine_that_is_none_or_needs_no_certificates_is_refused(store: Store, made: Path) -> None:
-    machine = add_machine(store, url="unix:///var/run/docker.sock", tls=False)
-    error = error_of(lambda: import_certificates(store, Quiet(), "orionbox", str(made)))
-    assert error.cause == "unix:///var/run/docker.sock does not use certificates"
-    assert os.listdir(machine) == ["machine.json"]
-    for name in ("nobody", "..", "", "a/b"):
-        error = error_of(lambda name=name: import_certificates(store, Quiet(), name, str(made)))  # type: ignore[misc]
-        assert error.cause == f'Docker machine "{name}" does not exist'
 
 
 # certs issue

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
-
-import pytest
 
 from machinectl import certs
 from tests.support.dockerd import running_with
@@ -40,15 +37,6 @@ def test_each_example_is_in_the_list_and_each_in_the_list_is_there() -> None:
     there = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     assert {name.split("/")[0] for name in listed} == there
     assert all((EXAMPLES / name).exists() for name in listed)
-
-
-@pytest.mark.parametrize("script", sorted(EXAMPLES.rglob("*.sh")), ids=lambda path: path.name)
-def test_each_script_says_how_it_is_called(script: Path) -> None:
-    for words in ([], ["--help"], ["-h"], [""]):
-        done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (2, "")
-        usage = done.stderr.removeprefix("usage: ")
-        assert f"\n#   {usage}" in script.read_text()
 
 
 def test_no_project_starts_on_this_computer_where_there_is_no_such_machine(example: Example) -> None:

@@ -251,9 +251,6 @@ class Host:
         """Delay what goes each way (a round trip takes twice that), and lose some of it."""
         self._line.worsen(delay_ms, loss_percent, self.directory / "relay.log")
 
-    def netem_off(self) -> None:
-        self._line.mend()
-
     def fill_disk(self) -> None:
         """Leave no room for a byte, below all but the engine's own directories, until `free_disk`.
 

@@ -47,12 +47,6 @@ def test_three_hosts_reach_each_other_and_are_servers_of_their_own(lab: Lab) -> 
     assert one not in lab.hosts()
 
 
-def test_a_host_does_not_reach_the_world(standing_host: Host) -> None:
-    host = standing_host
-    refused = host.run("</dev/tcp/198.51.100.1/80", check=False, timeout=5)  # TEST-NET-2, RFC 5737
-    assert "No route to host" in refused.stderr
-
-
 def test_a_host_loses_power_reboots_and_shuts_down(fresh_host: FreshHost) -> None:
     host = fresh_host()
     host.run("touch /etc/kept; sync")
@@ -79,17 +73,6 @@ def test_a_port_is_dropped_rejected_and_opened_again(standing_host: Host) -> Non
     with pytest.raises(TimeoutError):
         socket.create_connection((host.ip, 22), 0.3)
     host.block(22, "off")
-    assert connects(host, 22)
-
-
-def test_a_bad_line_delays_and_loses_until_it_is_mended(standing_host: Host) -> None:
-    host = standing_host
-    host.netem(delay_ms=500)
-    assert not connects(host, 22, 0.5)  # half of a round trip
-    assert connects(host, 22, 10)
-    host.netem(loss_percent=100)
-    assert not connects(host, 22, 0.5)
-    host.netem_off()
     assert connects(host, 22)
 
 

@@ -319,11 +319,6 @@ def in_turn(first: str) -> Iterator[bool]:
     return itertools.cycle((True, False) if first == "native first" else (False, True))
 
 
-over_each = pytest.mark.parametrize("ways", ["system", "native"], indirect=True)
-# For what another test shows over the system's.
-natively_only = pytest.mark.parametrize("ways", ["native"], indirect=True)
-
-
 def log_in(
     endpoint: SSHEndpoint,
     console: Quiet | None = None,
