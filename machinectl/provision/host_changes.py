@@ -56,10 +56,6 @@ def pattern_reader(pattern: str) -> Callable[[Any], str]:
     return read
 
 
-def read_names(value: Any) -> tuple[str, ...]:
-    return tuple(map(pattern_reader(NAME), type_reader(list)(value)))
-
-
 def type_reader(kind: type) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if not isinstance(value, kind):
@@ -206,7 +202,7 @@ class PackageInstalled(Change):
     UNDOING = "stays, unless --purge-engine is given"
 
     package: str = path_field(ENGINE_PACKAGE)
-    along: tuple[str, ...] = record_field(read_names, ())
+    along: tuple[str, ...] = record_field(lambda value: tuple(map(pattern_reader(NAME), type_reader(list)(value))), ())
 
     @property
     def done(self) -> str:

@@ -35,7 +35,7 @@ def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     """Raise CheckFailed if a host cannot be provisioned."""
     for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room):
         test(facts, target)
-    check_config(facts, target)
+    daemon_json.option_keys(target.options, daemon_json.read_config(facts))
     if target.ssh_only:
         return
     check_tls(facts, target, allowed)
@@ -167,11 +167,6 @@ def room_left(room: Room, kib: int) -> str:
 
 def format_kib(kib: int) -> str:
     return f"{kib >> 10} MB" if kib >= 1 << 10 else f"{kib} KB"
-
-
-def check_config(facts: Facts, target: Target) -> None:
-    before = daemon_json.read_config(facts)
-    daemon_json.option_keys(target.options, before)
 
 
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:

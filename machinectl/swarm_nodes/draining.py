@@ -184,17 +184,12 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             raise
         restore_availability(held, console)
         if drainer.node.manages and drainer.manager.machine.name != held.name:
-            wait_until_back(held, console, node_id)
-
-
-def wait_until_back(held: Held, console: Console, node_id: str) -> None:
-    """Wait until a restarted manager is one again: the next may restart then."""
-    title = f'Waiting until "{held.name}" manages its swarm again'
-    if not wait_until(console, lambda: is_node_back(held, console, node_id), BACK_WITHIN, title):
-        console.warn(
-            f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s',
-            Hint("See", "machinectl swarm status", held.name),
-        )
+            title = f'Waiting until "{held.name}" manages its swarm again'
+            if not wait_until(console, lambda: is_node_back(held, console, node_id), BACK_WITHIN, title):
+                console.warn(
+                    f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s',
+                    Hint("See", "machinectl swarm status", held.name),
+                )
 
 
 def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:

@@ -279,7 +279,10 @@ def facts(found: Sections) -> Facts:
             unit.get("ActiveState") == "failed",
         )
     info = engine_info(text("info"))
-    files = files_of(found)
+    files = {
+        " ".join(w[3:]): HostFile(w[0], int(w[1]), int(w[2]), base64.b64decode("".join(lines), validate=True))
+        for w, lines in found.get("file", ())
+    }
     return Facts(
         uid=int(word("uid")),
         clock=min(max(int(word("clock")), 0), END_OF_TIME),
@@ -341,18 +344,6 @@ def facts(found: Sections) -> Facts:
         zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
-
-
-def files_of(found: Sections) -> dict[str, HostFile]:
-    return {
-        " ".join(section.words[3:]): HostFile(
-            section.words[0],
-            int(section.words[1]),
-            int(section.words[2]),
-            base64.b64decode("".join(section.lines), validate=True),
-        )
-        for section in found.get("file", ())
-    }
 
 
 def sums_of(found: Sections, files: Mapping[str, HostFile]) -> dict[str, Sum]:

@@ -38,7 +38,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.host_changes import Change
@@ -104,8 +104,11 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     details += [f"containers are hidden: {move}" for move in moves]
     if facts.swarm and facts.running and facts.containers:
         details.append(f"{container_count(facts)} stopped, as on every Swarm node")
+    title = "Configuring the engine and restarting it" if files else "Starting the engine"
+    if facts.clients_edited and not files:
+        title = f"Restarting the engine, which has not read {CLIENTS}"
     return Decision(
-        title="Configuring the engine and restarting it" if files else starting_title(facts),
+        title=title,
         details=(*details, "restart docker.service"),
         job=apply_job(
             files,
@@ -156,13 +159,10 @@ def clients_changed(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]
             yield f"{CLIENTS} is {how}: that gives access back to {', '.join(back)}"
 
 
-def starting_title(facts: Facts) -> str:
-    return f"Restarting the engine, which has not read {CLIENTS}" if facts.clients_edited else "Starting the engine"
-
-
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """Return the files to install, ordered so that the engine can start after each."""
-    files = [] if target.ssh_only else certificates_to_install(facts, target)
+    files = [] if target.ssh_only else own_certificates(target, CERTIFICATES)
+    files = [file for file in files if not is_installed(facts, file.path, file.mode, file.content or b"")]
     files += clients_to_install(facts, target, wanted)
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
@@ -189,20 +189,16 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     return [*files, *([NewFile(CLIENTS)] if wanted.clients is None and CLIENTS in facts.files else [])]
 
 
+def own_certificates(target: Target, modes: Mapping[str, str]) -> list[NewFile]:
+    return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name]) for name, mode in modes.items()]
+
+
 def clients_to_install(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     there = facts.files.get(CLIENTS)
     if target.ssh_only and there and there.content == wanted.clients:
         return []
     is_there = there is not None and there == (CLIENTS_MODE, 0, 0, wanted.clients)
     return [] if wanted.clients is None or is_there else [NewFile(CLIENTS, CLIENTS_MODE, wanted.clients)]
-
-
-def certificates_to_install(facts: Facts, target: Target) -> list[NewFile]:
-    return [
-        NewFile(path, mode, target.certificates[name])
-        for name, mode in CERTIFICATES.items()
-        if not is_installed(facts, path := f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name])
-    ]
 
 
 def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
@@ -233,7 +229,7 @@ def certificate_files(facts: Facts, target: Target) -> list[NewFile]:
     config, wanted = read_config(facts), CERTIFICATES
     if config.get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
         wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
-    files = [NewFile(f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name]) for name, mode in wanted.items()]
+    files = own_certificates(target, wanted)
     if config.get("tlscacert") != CLIENTS:
         return files
     # The engine does not start without the file.

@@ -240,7 +240,11 @@ def port_of(host: str) -> int:
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
     if hosts:
-        ours |= tls_keys(before, hosts, "ca.pem" if client_cas.wanted_clients(facts, target) is None else "clients.pem")
+        trusted = "ca.pem" if client_cas.wanted_clients(facts, target) is None else "clients.pem"
+        files = {"tlscacert": trusted, "tlscert": "server.pem", "tlskey": "server.pem"}
+        ours |= {"hosts": hosts, "tlsverify": True, **{key: f"{OWN_DIRECTORY}/{name}" for key, name in files.items()}}
+        if before.get("tls") is False:
+            ours["tls"] = True
     # dockerd does not start as a Swarm node with live-restore.
     if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
@@ -255,13 +259,6 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
     if target.storage_driver:
         ours[STORAGE_DRIVER] = target.storage_driver
     return ours
-
-
-def tls_keys(before: Mapping[str, Any], hosts: list[str], trusted: str) -> dict[str, Any]:
-    ours: dict[str, Any] = {"hosts": hosts, "tlsverify": True}
-    for key, name in (("tlscacert", trusted), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
-        ours[key] = f"{OWN_DIRECTORY}/{name}"
-    return {**ours, "tls": True} if before.get("tls") is False else ours
 
 
 def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag], path: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.masking import without_passwords
-from machinectl.provision.decision import Decision, failure, job_not_started, remarks, tail
+from machinectl.provision.decision import Decision, failure, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.provision.job import Job, command_job
@@ -96,7 +96,9 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         ),
         changes=(PackageInstalled(package),),
         unforeseen=True,
-        warnings=(plain_download(url),) if downloaded is not None and not url.startswith("https://") else (),
+        warnings=(f"{url} is not https: whoever can change what it sends is root on the host",)
+        if downloaded is not None and not url.startswith("https://")
+        else (),
         learned=lambda result: (installed_by(package, packages_that_came(result)),),
     )
 
@@ -125,10 +127,6 @@ def choose_docker_script(
     if downloaded is not None and replaced:
         raise would_replace(replaced, distribution)
     return downloaded
-
-
-def plain_download(url: str) -> str:
-    return f"{url} is not https: whoever can change what it sends is root on the host"
 
 
 def would_replace(names: Sequence[str], distribution: Distribution) -> CheckFailed:
@@ -183,17 +181,13 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
         replace(facts, dockerd=""),
         failure("The engine's package could not be removed", Hint("Remove it on the host, and run this again")),
         undone=tuple(installed),
-        remark=remaining_repository if any(change.package == "docker-ce" for change in installed) else remarks,
+        remark=lambda _: "Docker's package repository stays on the host" * ("docker-ce" in names.split()),
     )
 
 
 def is_package_installed(facts: Facts, change: PackageInstalled) -> bool:
     """Return False after an installation that failed. The recorded name may be virtual, so an engine counts, too."""
     return bool(facts.dockerd) or change.package in facts.packages
-
-
-def remaining_repository(_: RemoteResult) -> str:
-    return "Docker's package repository stays on the host"
 
 
 def download_script(url: str) -> bytes | None:
