@@ -20,6 +20,7 @@ from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
+from machinectl.provision.steps.installation import unrecorded_packages
 from machinectl.swarm_nodes import draining
 from machinectl.url import engine_port
 
@@ -153,6 +154,8 @@ class HostRun:
         """Read the facts. Only the first look is a step to show."""
         with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
             self.before = self.host = self.read()
+        if packages := unrecorded_packages(self.host, self.machine.changes):
+            self.keep(merge_changes(self.machine.changes, packages))
         if not self._has_looked:
             self.knows_last_change = shared_hosts.knows_last_change(self.machine, self.host)
         self._has_looked = True

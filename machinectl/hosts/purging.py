@@ -129,6 +129,8 @@ class Purge:
             run.console.note(remark)
 
     def forget(self, run: HostRun) -> None:
+        if run.host.new_packages and run.held:
+            run.remote.run("rm -f /run/machinectl.new-packages")
         run.keep(staying(run.host, run.machine.changes, purge_engine=self.engine))
 
 

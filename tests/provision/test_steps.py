@@ -789,6 +789,14 @@ def test_the_package_that_a_script_has_installed_is_recorded_whatever_it_is() ->
     assert {names: installation.installed_by("docker-ce", names.split()) for names in named} == named
 
 
+def test_what_an_installation_brought_is_read_on_the_host_if_nobody_saw_its_end() -> None:
+    there = replace(host("docker"), new_packages=("containerd", "docker.io", "runc", "$(reboot)"))
+    [found] = installation.unrecorded_packages(there, [PackageInstalled("docker.io")])
+    assert found == PackageInstalled("docker.io", ("containerd", "runc"))
+    assert installation.unrecorded_packages(there, [PackageInstalled("docker.io", ("runc",))]) == []
+    assert installation.unrecorded_packages(there, [PackageInstalled("docker-ce")]) == []
+
+
 def test_what_a_host_says_is_told_in_lines_that_end() -> None:
     reloaded = b'level=info msg="Reloaded configuration: {\\"log-opts\\":{\\"splunk-token\\":\\"t0ken\\"}}"'
     assert tail(CommandResult(3, reloaded + b"\nfailed to start daemon\n", b"")) == "failed to start daemon"

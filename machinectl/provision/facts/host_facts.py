@@ -133,6 +133,8 @@ class Facts:
     dockerd: str = ""
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    # All packages that the last installation brought, if the host was not booted since.
+    new_packages: tuple[str, ...] = ()
     service: ServiceState = ServiceState()
     socket: ServiceState = ServiceState()
     # docker.socket's ListenStream=.
@@ -296,6 +298,7 @@ def facts(found: Sections) -> Facts:
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or parse_version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
+        new_packages=tuple(words("new_packages")),
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         socket_listens=tuple(map(" ".join, each("socket-listens"))),

@@ -177,6 +177,8 @@ fi
 
 # The engine, and what looks like one.
 has dockerd && say dockerd "$(command -v dockerd)"
+# The packages of the last installation, until the next boot.
+[ -f /run/machinectl.new-packages ] && read -r packages </run/machinectl.new-packages && say new_packages "$packages"
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \

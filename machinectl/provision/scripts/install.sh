@@ -53,7 +53,8 @@ printf '%s\n' "$install"
 eval "$install"
 status=$?
 came=$(packages | comm -13 before - | tr '\n' ' ')
-[ -z "$came" ] || printf 'came along: %s\n' "$came"
+# facts.sh reads the file, in case nobody reads this output.
+[ -z "$came" ] || { printf 'came along: %s\n' "$came"; echo "$came" >/run/machinectl.new-packages; }
 [ $status -eq 0 ] || exit $status
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
 # A leftover daemon.json may stop it from starting: the next step replaces it, or names the error.

@@ -19,7 +19,7 @@ from machinectl.provision.steps import distributions
 from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.host_changes import Change
@@ -145,6 +145,15 @@ def installed_by(package: str, names: Sequence[str]) -> PackageInstalled:
     """Return what came with `names`: a script may install another package of the engine than Docker's."""
     engine = next((name for name in (package, *names) if name in names and re.fullmatch(ENGINE_PACKAGE, name)), package)
     return PackageInstalled(engine, tuple(name for name in names if PACKAGE.fullmatch(name) and name != engine))
+
+
+def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]:
+    """Return what an installation brought whose end this computer did not see."""
+    return [
+        replace(change, along=installed_by(change.package, facts.new_packages).along)
+        for change in of_kind(changes, PackageInstalled)
+        if not change.along and change.package in facts.new_packages
+    ]
 
 
 def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:
