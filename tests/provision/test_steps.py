@@ -481,6 +481,12 @@ def test_a_list_that_the_unit_has_too_moves_to_daemon_json_as_dockerd_refuses_bo
     assert b"--label a=b" in put(configured(facts).job, drop_in)
 
 
+def test_a_dockerd_that_is_not_there_is_replaced_by_the_one_that_is() -> None:
+    job = configured(with_unit("-/usr/bin/dockerd --debug", absent=frozenset({"/usr/bin/dockerd"}))).job
+    drop_in = next(line.split(" ")[1] for line in manifest(job) if line.endswith("machinectl.conf"))
+    assert b"ExecStart=-/usr/sbin/dockerd --debug\n" in put(job, drop_in)
+
+
 def test_an_engine_without_any_host_keeps_its_socket() -> None:
     job = configured(with_unit("/usr/bin/dockerd")).job
     assert json.loads(put(job, DAEMON_JSON))["hosts"] == ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"]

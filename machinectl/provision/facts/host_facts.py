@@ -141,6 +141,8 @@ class Facts:
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     unit: str = ""
+    # Programs that the unit names and that are missing.
+    absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
     # The unit needs a daemon-reload.
     unread: bool = False
@@ -306,6 +308,7 @@ def facts(found: Sections) -> Facts:
             name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
         ),
         unit=text("unit"),
+        absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
         edited="edited" in found,

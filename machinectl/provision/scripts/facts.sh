@@ -90,6 +90,11 @@ fi | awk -v environment="$environment" -v pipe="$pipe" '
             facts = facts "|# " path[i] "\n"
             while ((getline line < path[i]) > 0) {
                 facts = facts "|" line "\n"
+                if (match(line, /^ExecStart=[-@:+!]*\/[^ ]*/)) {
+                    program = substr(line, 11, RLENGTH - 10)
+                    sub(/^[-@:+!]*/, "", program)
+                    tell("program", program)
+                }
                 if (sub(/^EnvironmentFile=-?/, "", line)) environment = environment " " line
                 tell("cert", value(line, "tlscert"))
                 tell("ca", value(line, "tlscacert"))
@@ -131,6 +136,8 @@ while read -r name path; do
     ca) authorities="$authorities $path" ;;
     cert) served="$served $path" ;;
     root) roots="$roots $path" ;;
+    # A program that the unit starts.
+    program) [ -x "$path" ] || say absent "$path" ;;
     esac
 done <<END
 $configuration

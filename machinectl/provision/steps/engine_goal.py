@@ -135,8 +135,9 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
+    words = docker_unit.with_installed_dockerd(there, facts.absent, facts.dockerd)
     environment = docker_unit.unit_variables(facts.unit, facts.environment)
-    rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(there, environment, taken), taken)
+    rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(words, environment, taken), taken)
     if rewritten == there and not target.env:
         return None
     return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
