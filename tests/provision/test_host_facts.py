@@ -181,10 +181,6 @@ def test_an_answer_of_very_many_lines_is_not_read() -> None:
         parse_facts(b"@begin 1\n" + b"@container x\n" * 100_001 + b"@end\n")
 
 
-def test_what_is_no_address_of_a_network_card_is_left_out() -> None:
-    assert parse_facts(recorded("bare").replace(b"02:00:0a:42:6f:06", b"x" * 1000)).mac == ""
-
-
 def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> None:
     facts = parse_facts(recorded("provisioned"))
     assert set(facts.sums) == {f"{OWN_DIRECTORY}/{name}" for name in ("ca.pem", "server.pem")}
@@ -230,11 +226,6 @@ def test_a_host_that_names_no_process_of_an_earlier_run_is_an_error_in_a_line(sa
     assert raised.value.cause.isprintable()
 
 
-def test_a_host_where_an_earlier_run_is_still_at_work_is_left_alone() -> None:
-    with pytest.raises(MachineError, match="process 4711"):
-        parse_facts(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n@job 4711\n"))
-
-
 @pytest.mark.parametrize(
     ("line", "value"),
     [
@@ -256,7 +247,3 @@ def test_every_script_is_a_script_to_every_shell(script: str, shell: str) -> Non
         pytest.skip(f"needs {shell}")
     words = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
     subprocess.run(words, input=resource(script).encode(), check=True)
-
-
-def test_the_port_is_a_number_and_never_code() -> None:
-    assert facts_command(2376).startswith("port=2376 patience=120\n")

@@ -101,12 +101,6 @@ def test_a_host_that_had_it_on_keeps_it() -> None:
     assert daemon_json.read_config(after)["live-restore"] is True
 
 
-def test_nothing_changes_without_running_containers() -> None:
-    done, after, _ = carried_out(host("docker"), TARGET)
-    assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert "live-restore" not in daemon_json.read_config(after)
-
-
 @pytest.mark.parametrize(
     ("asked", "on"), [("live-restore=true", True), ("live-restore", True), ("live-restore=false", False)]
 )
@@ -327,8 +321,3 @@ def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     asked = replace(TARGET, options=("live-restore=true",))
     assert engine_goal.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
     assert "live-restore" not in engine_goal.our_keys(host("swarm-node"), TARGET, {}, [])
-
-
-def test_a_node_borrows_nothing() -> None:
-    node = replace(with_config(host("docker"), debug=True), swarm=True, containers=frozenset("c"))
-    assert live_restore.borrow(node, TARGET) is None

@@ -17,7 +17,7 @@ import pytest
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import firewall, preflight
-from machinectl.provision.decision import not_applied, tail
+from machinectl.provision.decision import tail
 from machinectl.provision.facts.host_facts import (
     Facts,
     HostFile,
@@ -243,18 +243,6 @@ def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None
     assert "[::]:2375 had no TLS, and has it now" in configured(host("docker", socket_listens=listens)).details
 
 
-def test_what_cannot_be_written_is_told_in_one_line_without_the_shells_own_words() -> None:
-    last = b"/etc/docker/machinectl cannot be written\n"
-    full = b"job.sh: 280: cannot create /etc/docker/machinectl/transaction/manifest: No space left on device\n"
-    gone = b"job.sh: 288: cannot open /etc/docker/machinectl/transaction/manifest: No such file\n"
-    told = not_applied(CommandResult(5, full + gone + last, b""))
-    assert told.cause.endswith(
-        "its files are unchanged: /etc/docker/machinectl cannot be written: No space left on device"
-    )
-    assert "df -h /etc/docker" in told.hint
-    assert "lsattr -d /etc/docker" in told.hint
-
-
 @pytest.mark.parametrize(
     ("directory", "room", "words"),
     [
@@ -312,10 +300,6 @@ def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
 
 
 # Installing
-
-
-def test_an_engine_that_is_there_is_kept() -> None:
-    assert installation.decide(host("docker"), target(install="docker", version="29"), no_script) is None
 
 
 def test_auto_takes_dockers_script_where_its_url_answers_and_says_so() -> None:

@@ -91,21 +91,6 @@ def test_ls_believes_an_engine_that_is_in_no_swarm_and_nothing_else_of_itself(st
     assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(not on record)", "w1": ""}
 
 
-def test_ls_says_of_a_node_that_was_left_drained_or_has_left_what_to_type(store: Store, swarms: Swarms) -> None:
-    with store.writing("w1") as held:
-        node = node_of(held.machine)
-        assert node
-        node.before = "active"
-        save_node(held, node)
-    errors = {row["Name"]: row["Error"] for row in json.loads(succeeds(store, "ls", "--json"))}
-    assert "machinectl provision w1" in errors["w1"]
-    assert not errors["m1"]
-    swarms["w1"].cluster = ""
-    succeeds(store, "swarm", "status")
-    [row] = json.loads(succeeds(store, "ls", "--json", "--filter", "name=w1"))
-    assert (row["Swarm"], "machinectl swarm leave w1" in row["Error"]) == ("m1 (leaving)", True)
-
-
 def test_env_and_config_point_at_a_manager_that_answers(store: Store, swarms: Swarms) -> None:
     assert f'DOCKER_HOST="{url(store, "m1")}"' in succeeds(store, "env", "--swarm", "w1")
     assert f'DOCKER_HOST="{url(store, "w1")}"' in succeeds(store, "env", "w1")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl.engine import swarm_api
-from machinectl.engine.endpoint import EngineError
 from machinectl.hosts.login import Login
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of
@@ -91,16 +89,6 @@ def test_of_endless_nodes_only_as_many_are_read_as_a_swarm_can_have(store: Store
     assert len(swarm_api.nodes(endpoint_of(store.read("m1")))) == swarm_api.MOST_NODES
 
 
-def test_of_many_lost_managers_only_the_first_are_named(store: Store, manager: Swarms) -> None:
-    nodes = list(listed(manager).values())
-    lost = {**nodes[0], "ManagerStatus": {"Reachability": "unreachable"}}
-    nodes += [{**lost, "ID": f"lost-{number}", "Description": {"Hostname": f"h{number}"}} for number in range(1000)]
-    manager["m1"].says["GET /nodes"] = nodes
-    drainer = draining.find_manager_of_node(store, Quiet(), store.read("m1"), "node-m1", 0)
-    assert drainer
-    assert draining.quorum_lost("m1", drainer).cause.endswith("no quorum: h0, h1, h2 and 997 more cannot be reached")
-
-
 @pytest.mark.parametrize("token", [*WORDS.values(), "", "S"], ids=[*WORDS, "none", "a letter"])
 def test_a_token_that_is_none_goes_to_no_other_engine(store: Store, manager: Swarms, token: object) -> None:
     manager["m1"].says["GET /swarm"] = {"JoinTokens": {"Worker": token, "Manager": token}}
@@ -112,11 +100,3 @@ def test_a_token_that_is_none_goes_to_no_other_engine(store: Store, manager: Swa
 
 def test_an_id_that_would_be_an_option_is_none() -> None:
     assert swarm_api.Membership.of({"Swarm": {"NodeID": "--help", "Cluster": {"ID": "-x"}}}) == swarm_api.Membership()
-
-
-@pytest.mark.parametrize("message", [[[]], 5, {"a": 1}])
-def test_a_refusal_without_words_shows_what_was_sent(store: Store, manager: Swarms, message: object) -> None:
-    manager["m1"].reply = lambda *_: ("500 No", {"message": message})  # type: ignore[method-assign]
-    with pytest.raises(EngineError) as caught:
-        swarm_api.nodes(endpoint_of(store.read("m1")))
-    assert caught.value.cause.endswith(f"says: {json.dumps({'message': message})}")

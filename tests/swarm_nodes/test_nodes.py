@@ -144,15 +144,6 @@ def test_an_interrupted_forming_is_gone_on_with_also_where_no_record_says_so(sto
     assert list(whole.nodes) == ["cluster-m1"]
 
 
-def test_a_swarm_that_all_have_left_by_hand_is_begun_anew(store: Store, whole: Swarms) -> None:
-    for name in NAMES:
-        whole[name].cluster = ""
-    console = Quiet()
-    assert dict(Roles(ROLES).form(store, console, JOINING)) == dict.fromkeys(NAMES)
-    assert {name: recorded(store, name).role for name in NAMES} == ROLES
-    assert any("docker node rm --force node-m1" in each for each in console.warnings)
-
-
 def test_who_begins_another_swarm_is_forgotten_by_the_one_that_it_left_by_hand(store: Store, whole: Swarms) -> None:
     whole["w1"].cluster = ""
     assert dict(begin_swarm(store, Quiet(), "w1", JOINING)) == {"w1": None}
@@ -377,20 +368,6 @@ def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: St
     assert len(whole.nodes) == 1
 
 
-def test_who_is_on_its_way_into_a_swarm_leaves_with_force(store: Store, swarms: Swarms) -> None:
-    engine = swarms["w1"]
-    engine.info = lambda: {"Swarm": {"LocalNodeState": "pending", "NodeID": ""}}  # type: ignore[method-assign]
-    [(_, error)] = begin_swarm(store, Quiet(), "w1", JOINING)
-    assert error
-    assert "pending" in error.cause
-    assert "machinectl swarm leave --force w1" in error.hint
-    engine.cluster = "theirs"
-    swarms.nodes["theirs"] = {"node-w1": node_of_engine("w1", "worker", "192.0.2.1")}
-    assert "w1" in leave(store, "w1")
-    assert leave(store, "w1", force=True) == {}
-    assert engine.cluster == ""
-
-
 def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Store, whole: Swarms) -> None:
     whole.without_leader.add("cluster-m1")
     [found] = swarm_status(store, Quiet(), ["m2"], 5)
@@ -432,15 +409,12 @@ def test_what_is_lost_if_one_more_manager_goes() -> None:
     assert {counts: Quorum(*counts).spare for counts in spare} == spare
 
 
-@pytest.mark.parametrize("url", ["tcp://127.0.0.1:2376", "tcp://[::1]:2376", "unix:///run/docker.sock"])
-def test_an_address_that_no_other_node_reaches_is_not_advertised(url: str) -> None:
-    with pytest.raises(MachineError) as refused:
-        address_of(Machine("orion", "none", url=url), "machinectl swarm init --advertise-addr <ADDRESS> orion")
-    assert "--advertise-addr" in refused.value.hint
-
-
-def test_the_address_of_a_machine_is_advertised() -> None:
+def test_the_address_that_other_nodes_reach_is_advertised() -> None:
     assert address_of(Machine("orion", "none", url="tcp://192.0.2.29:2376"), "") == "192.0.2.29"
+    for url in ("tcp://127.0.0.1:2376", "tcp://[::1]:2376", "unix:///run/docker.sock"):
+        with pytest.raises(MachineError) as refused:
+            address_of(Machine("orion", "none", url=url), "machinectl swarm init --advertise-addr <ADDRESS> orion")
+        assert "--advertise-addr" in refused.value.hint
 
 
 def node_host(node_id: str) -> Facts:
@@ -796,22 +770,6 @@ def test_an_election_is_waited_out(store: Store, whole: Swarms, leader_comes: Qu
         leaving.SwarmDeparture().carry_out(held, leader_comes)
     assert leader_comes.warnings == []
     assert "node-w1" not in whole.nodes["cluster-m1"]
-
-
-def test_waits_for_a_quorum_are_shown(store: Store, whole: Swarms, leader_comes: Quiet) -> None:
-    def reach(_: float) -> None:
-        for name in ("m2", "m3"):
-            whole[name].node["ManagerStatus"]["Reachability"] = "reachable"
-
-    leader_comes.pause = reach  # type: ignore[assignment,method-assign]
-    whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
-    whole["m2"].node["Spec"]["Availability"] = "drain"
-    with store.writing("m2") as held, draining.drained_node(held, leader_comes, "node-m2"):
-        whole["m2"].node["ManagerStatus"]["Reachability"] = "unreachable"
-    assert leader_comes.steps == [
-        'Waiting until the swarm has a quorum without "m2"',
-        'Waiting until "m2" manages its swarm again',
-    ]
 
 
 def test_managers_restart_one_after_the_other_also_where_no_node_takes_tasks(store: Store, whole: Swarms) -> None:
