@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
 from machinectl.quantities import plural
@@ -25,6 +24,7 @@ from machinectl.ssh.ssh_errors import (
 )
 from machinectl.ssh.ssh_settings import NAME
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -287,8 +287,10 @@ def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(ma
         with started(forwarding):
             opened = [forwarding.next() for _ in range(MOST_PORTS)]
             assert forwarding.reports.empty()
-            [said] = forwarding.console.warnings
-            assert said.startswith(f"Port {first + MOST_PORTS} and further ones are not forwarded: {MOST_PORTS} of")
+            # Other programs of this computer may have some of these ports.
+            said = [warning for warning in forwarding.console.warnings if "further ones" in warning]
+            assert len(said) == 1
+            assert said[0].startswith(f"Port {first + MOST_PORTS} and further ones are not forwarded: {MOST_PORTS} of")
             assert {opens for _, _, opens in opened} == {True}
 
 

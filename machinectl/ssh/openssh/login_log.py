@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
 from machinectl.ssh import connection_failures
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded, SSHError, Unsupported
 from machinectl.value_classes import Frozen, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
