@@ -55,7 +55,8 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     (mounting / "back").write_text("from here\n")
     assert (there / "back").read_text() == "from here\n"
     listed = machinectl("mount", "--json", store=orion.root)
-    assert json.loads(listed.stdout) == [{"Source": f"orion:{there}", "Directory": str(mounting)}]
+    # Others may have mounted something on this computer, too.
+    assert {"Source": f"orion:{there}", "Directory": str(mounting)} in json.loads(listed.stdout)
     again = machinectl("mount", f"orion:{there}", mounting, store=orion.root)
     assert again.returncode == 1
     assert f"machinectl mount -u '{mounting}'" in again.stderr
