@@ -70,16 +70,6 @@ class RenewalResult(NamedTuple):
     def undone(self) -> str:
         return "due" if self.hint else "not due" if self.until else "no certificates"
 
-    def fields(self) -> dict[str, object]:
-        """Return JSON fields, with an RFC 3339 time."""
-        return {
-            "Result": "waiting" if self.waiting else "renewed" if self.renewed else self.undone,
-            "Renewed": list(self.renewed),
-            "Expires": self.until and rfc3339(self.until),
-            "Reason": self.waiting,
-            "Hint": self.hint,
-        }
-
 
 def all_renewed(machine: Machine) -> RenewalResult:
     """Return the result for a machine whose certificates are all new."""
@@ -92,13 +82,19 @@ def first_expiry(machine: Machine) -> datetime | None:
 
 
 def result_fields(store: Store, name: str, result: object) -> dict[str, object]:
-    """Return the JSON fields of a result, a plan or an error."""
-    if isinstance(result, RenewalResult):
-        return {"Name": name, **result.fields()}
-    until = None
-    with suppress(MachineError):
-        until = first_expiry(store.read(name))
-    fields = {"Name": name, **RenewalResult(until=until).fields()}
+    """Return the JSON fields of a result, a plan or an error, with an RFC 3339 time."""
+    done = result if isinstance(result, RenewalResult) else RenewalResult()
+    if done is not result:
+        with suppress(MachineError):
+            done = RenewalResult(until=first_expiry(store.read(name)))
+    fields: dict[str, object] = {
+        "Name": name,
+        "Result": "waiting" if done.waiting else "renewed" if done.renewed else done.undone,
+        "Renewed": list(done.renewed),
+        "Expires": done.until and rfc3339(done.until),
+        "Reason": done.waiting,
+        "Hint": done.hint,
+    }
     if isinstance(result, MachineError):
         return fields | {"Result": "failed", "Reason": result.cause, "Hint": result.hint}
     if isinstance(result, HostPlan):

@@ -43,7 +43,6 @@ SERVICE = """\
 # Written by: machinectl renew --install-timer
 [Service]
 Type=oneshot
-{environment}ExecStart={command}
 """
 # A run that was missed is made up for. The delay keeps many computers from asking one host at the same moment.
 TIMER = """\
@@ -75,11 +74,11 @@ class Systemd:
         if not set("\"'\\$").isdisjoint(command[0]):
             raise MachineError(f"systemd cannot start {command[0]}", Hint("Install machinectl at another path"))
         variables = [systemd_word(f"{name}={value}", dollars=False) for name, value in environment.items()]
-        service = SERVICE.format(
-            environment="".join(f"Environment={word}\n" for word in variables),
-            command=" ".join(map(systemd_word, command)),
-        )
-        return [os.fsencode(service), TIMER.encode()]
+        lines = [
+            *(f"Environment={word}\n" for word in variables),
+            f"ExecStart={' '.join(map(systemd_word, command))}\n",
+        ]
+        return [os.fsencode(SERVICE + "".join(lines)), TIMER.encode()]
 
     def enable(self) -> Hint:
         """Start the timer; return what else the user may do. Raises MachineError."""
