@@ -220,7 +220,9 @@ class HostRun:
             told = "" if is_own else shared_hosts.who_changed(machine.name, revision, known)
             if has_history and not (self.is_new or self.gives_way or is_own):
                 raise shared_hosts.ChangedElsewhere(told, machine.name)
-            server = shared_hosts.adopt_settings(machine, self.remote, host, is_new=self.is_new)
+            # An imported machine has the settings of that revision, and what was set here since.
+            is_known = revision.run == known.run and not self.gives_way
+            server = shared_hosts.adopt_settings(machine, self.remote, host, is_new=self.is_new, is_known=is_known)
             machine.revision = dict(revision._asdict())
         # Without a listener, holders were ended before it was closed, or since.
         looks_for_ended = is_news or CA not in host.sums

@@ -64,13 +64,15 @@ def keep_adopted(held: Held, server: bytes, ended: Sequence[str]) -> None:
     held.write()
 
 
-def adopt_settings(machine: Machine, remote: Remote, host: Facts, *, is_new: bool) -> bytes:
+def adopt_settings(machine: Machine, remote: Remote, host: Facts, *, is_new: bool, is_known: bool) -> bytes:
     """Update the machine, unwritten, to the settings and the history on its host; return a new certificate there.
 
-    What `create` was given stays.
+    What `create` was given stays, and all settings of a record that knows this change of the host (`is_known`).
     """
     # None: it was written by another version or by hand.
     theirs = read_revision(remote) or recorded_settings(machine)
+    if is_known:
+        theirs |= recorded_settings(machine)
     server, served = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     mine = recorded_settings(machine) if is_new else {ENGINE: {}, LABELS: {}}
     own = {key: value for key, value in machine.engine.dump().items() if key in OWN_SETTINGS}

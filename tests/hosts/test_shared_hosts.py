@@ -125,6 +125,22 @@ def test_what_another_computer_changed_is_refused_until_the_record_gives_way(sto
     assert Revision.of_record(store.read("orion").revision).number == 5
 
 
+def test_what_set_changed_since_an_import_stays(store: Store, host: RecordedHost) -> None:
+    """An import leaves the list of changes on the host, which the next run reads there."""
+    changed_by_alice(store, host, 4, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
+    wanted = {"install": "distro", "options": ["log-level=warn"]}
+    with store.writing("orion") as held:
+        held.machine.changes = ()
+        held.machine.revision = Revision.parse(host.revision.decode().partition("\n")[0])._asdict()
+        held.machine.engine = EngineOptions.load(wanted)
+        held.machine.labels = {"role": "db"}
+        held.write()
+        run = RealRun(held, Quiet(), host)
+        run.host = parse_facts(host.facts)
+        run.catch_up()
+    assert asked(store) == (wanted, {"role": "db"})
+
+
 def listing(host: RecordedHost, *cas: bytes) -> None:
     """Let the host have a list of CAs whose clients its engine accepts."""
     content = base64.encodebytes(b"".join(cas)).decode().replace("\n", "\n|")
