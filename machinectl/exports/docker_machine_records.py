@@ -54,6 +54,10 @@ class Remark(NamedTuple):
     hint: Hint = NO_HINT
 
 
+class OtherDriver(MachineError):
+    """Only docker-machine can manage the host."""
+
+
 @dataclass
 class Conversion:
     """`key` is the recorded path of the SSH key, `files` are contents by file name."""
@@ -127,8 +131,8 @@ def convert(root: str, name: str, data: Any) -> Conversion:
     pairs = (label.partition("=") for label in read_field(engine, "Labels", tuple))
     labels = {key: value for key, _, value in pairs if key.strip()}
     if driver not in {"none", "generic"}:
-        raise MachineError(
-            f'"{name}" is not taken over: docker-machine\'s driver {driver} made its host',
+        raise OtherDriver(
+            f'"{name}" is skipped: docker-machine\'s driver {driver} made its host',
             Hint("If you reach it by SSH, register it", "machinectl create <USER>@<ADDRESS>", name),
         )
     machine = generic_machine(name, state) if driver == "generic" else none_machine(name, state)

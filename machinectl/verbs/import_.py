@@ -141,9 +141,15 @@ def print_results(
     here: Session, results: Iterable[tuple[str, ImportedMachine | MachineError]], what: str, *, dry_run: bool
 ) -> tuple[list[ImportedMachine], bool]:
     """Print each as it comes; return those without an error, and whether there was one."""
+    from machinectl.exports.docker_machine_records import OtherDriver
+
     imported: list[ImportedMachine] = []
     failed = False
     for name, result in results:
+        if isinstance(result, OtherDriver):
+            here.console.warn(result.cause, result.hint)
+            write_out(f"{name}: skipped\n")
+            continue
         if isinstance(result, MachineError):
             report(result, here.program)
             write_out(f"{name}: {'would ' * dry_run}not {what}: {one_line(result.cause)}\n")

@@ -117,7 +117,7 @@ def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Mac
     from machinectl.machines.tls_warnings import advise
 
     if change == Edit():
-        raise UsageError("Nothing to set", Hint("", "machinectl set --url tcp://192.168.0.30:2376", name))
+        raise UsageError("Nothing to set", Hint("Name an option", "machinectl set --help"))
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         machine, before = held.machine, held.machine.spec
