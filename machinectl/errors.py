@@ -82,6 +82,7 @@ class Hint(str):
 
 
 NO_HINT = Hint.of()
+UPGRADE = Hint("Install a newer machinectl, in the way that you installed this one")
 LEAVE_ONE_OUT = Hint("Leave one of them out")
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import UPGRADE, Hint, MachineError, UsageError
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.holders import is_sender
 from machinectl.machines.record import LONGEST_NAME, is_name
@@ -127,7 +127,7 @@ def read_content(what: str, content: bytes) -> WireFields:
     if version > VERSION:
         raise MachineError(
             f"The {what} was written by a newer machinectl (version {version}; this one reads {VERSION})",
-            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
+            UPGRADE,
         )
     return fields
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.errors import UPGRADE, Hint, MachineError, one_line
 from machinectl.exports import age
 from machinectl.files.atomic import LONGEST, read_file
 from machinectl.files.user_files import file_error, read_secret
@@ -84,7 +84,7 @@ def parse_document(text: bytes) -> ExportDocument:
     if version > VERSION:
         raise MachineError(
             f"The export was written by a newer machinectl (version {version}; this one knows {VERSION})",
-            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
+            UPGRADE,
         )
     machines = data.get("machines")
     if not isinstance(machines, dict) or not machines:

@@ -90,13 +90,19 @@ def run_ssh_program(
     machines: Sequence[Machine],
     console: Console,
     login: Login,
+    *,
+    quiet: bool = False,
     stderr: IO[bytes] | None = None,
 ) -> int:
-    """Return a shell's exit status. Raises SSHError for a failed login, MachineError if the program cannot start."""
+    """Return a shell's exit status. Raises SSHError for a failed login, MachineError if the program cannot start.
+
+    `quiet` drops stdout, which has scp's progress: ssh, with scp's own -q, would not log why a login fails either.
+    """
     if login.trace:
         login.trace(shlex.join(command))
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr)
+        stdout = subprocess.DEVNULL if quiet else None
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
     except OSError as exc:
         raise MachineError(f"Cannot start {command[0]}: {exc.strerror}", Hint("Try", f"{command[0]} -V")) from exc
     try:

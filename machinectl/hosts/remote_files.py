@@ -101,7 +101,7 @@ class CopyOptions:
 
     @property
     def flags(self) -> list[str]:
-        wanted = {"-r": self.recursive, "-p": self.preserve, "-q": self.quiet}
+        wanted = {"-r": self.recursive, "-p": self.preserve}
         return [flag for flag, is_wanted in wanted.items() if is_wanted]
 
 
@@ -130,7 +130,7 @@ def copy_files(
         raise MachineError(f"{program} is not installed on this computer", Hint(f"Install {package}"))
     with temporary_ssh_config(store, machines, console, login, [path.login for path in paths]) as files:
         command = rsync_command(files, paths, wishes) if delta else scp_command(files, paths, wishes)
-        status = run_ssh_program(command, files, machines, console, login)
+        status = run_ssh_program(command, files, machines, console, login, quiet=wishes.quiet)
     if delta and status in NOT_STARTED:
         console.note("rsync has ended early", Hint("If the host has no rsync, install it there, or leave out -d"))
     return status
@@ -172,11 +172,21 @@ def scp_command(files: SSHFiles, paths: Sequence[MachinePath], wishes: CopyOptio
 
 def rsync_command(files: SSHFiles, paths: Sequence[MachinePath], wishes: CopyOptions) -> list[str]:
     """Copy what changed in size or time. One side must be local."""
-    progress = ["--progress"] if sys.stdout.isatty() and not wishes.quiet else []
+    progress = ["-q"] if wishes.quiet else ["--progress"] if sys.stdout.isatty() else []
     # In -e, rsync reads two quotes as one.
     program, config = ("'" + text.replace("'", "''") + "'" for text in (files.program, files.config))
     words = [path.word() for path in paths]
-    return ["rsync", "-lts", *wishes.flags, *progress, "-e", f"{program} -F {config}", "--", *words]
+    return [
+        "rsync",
+        "-lts",
+        *wishes.flags,
+        *progress,
+        *["-q"] * wishes.quiet,
+        "-e",
+        f"{program} -F {config}",
+        "--",
+        *words,
+    ]
 
 
 def openssh_version() -> tuple[int, int]:
@@ -213,7 +223,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     # A file: sshfs, which works on in the background, would hold a pipe open.
     with temporary_ssh_config(store, [remote.machine], console, Login()) as files, tempfile.TemporaryFile() as output:
         command = ["sshfs", "-F", files.config, "-o", f"ssh_command={files.program}", remote.word(), place]
-        status = run_ssh_program(command, files, [remote.machine], console, Login(), output)
+        status = run_ssh_program(command, files, [remote.machine], console, Login(), stderr=output)
         output.seek(0)
         said = output.read(MOST_SAID).decode(errors="replace")
     if status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import groupby
 
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.errors import UPGRADE, Hint, MachineError, one_line
 from machinectl.json_values import parse_json
 
 TYPE_CHECKING = False
@@ -240,7 +240,7 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
     if schema > SCHEMA:
         raise BrokenRecord(
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
-            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
+            UPGRADE,
         )
     return data
 

@@ -15,6 +15,7 @@ from machinectl.ssh.ssh_errors import (
     KEY,
     PORT,
     REJECTING_GREETINGS,
+    USER,
     ConnectionLost,
     LoginRefused,
     NoShell,
@@ -175,18 +176,16 @@ def tried_once(tried: Sequence[str]) -> str:
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
     """Return why a host runs no commands."""
     another = ANOTHER_USER.search(said)
+    setting = ""
     # A person types this name as part of a command: allow only safe characters.
     if another and re.fullmatch(NAME, another[1]):
         hint = Hint(f"Log in as that user: --ssh-user {another[1]}")
     else:
-        hint = (
-            Hint("Log in as another user: --ssh-user <USER>")
-            | Hint("or give this one a shell, as root on the host", f"chsh -s /bin/sh {settings.user}")
-            | Hint(
-                f"or look on the host for command= in ~{settings.user}/.ssh/authorized_keys, ForceCommand and "
-                "ChrootDirectory in sshd_config, and exec or read in a start-up file such as ~/.bashrc"
-            )
+        setting = USER
+        hint = Hint("Give this user a shell, as root on the host", f"chsh -s /bin/sh {settings.user}") | Hint(
+            f"or look on the host for command= in ~{settings.user}/.ssh/authorized_keys, ForceCommand and "
+            "ChrootDirectory in sshd_config, and exec or read in a start-up file such as ~/.bashrc"
         )
     words = one_line(said.strip()[-LONGEST_OUTPUT:], LONGEST_OUTPUT)
     says = f"it says {words!r}" if words else "it prints nothing"
-    return NoShell(f"{settings.user} can log in at {settings.address} but run no commands: {says}", hint)
+    return NoShell(f"{settings.user} can log in at {settings.address} but run no commands: {says}", hint, setting)

@@ -397,7 +397,7 @@ def test_a_document_that_is_too_long_is_not_parsed(monkeypatch: pytest.MonkeyPat
 def test_a_newer_version_asks_for_an_upgrade() -> None:
     with pytest.raises(MachineError, match="written by a newer machinectl") as refused:
         parse_document(json.dumps({**DOCUMENT, "version": 2}).encode())
-    assert refused.value.hint == "Upgrade machinectl: pip install --upgrade machinectl"
+    assert refused.value.hint == "Install a newer machinectl, in the way that you installed this one"
 
 
 GENERIC = {**RECORD, "driver": "generic"}

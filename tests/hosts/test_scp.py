@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +23,9 @@ from tests.support.program import started
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
-from tests.support.sshd import keygen
+from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -357,3 +356,12 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
 
 def test_where_the_target_is_missing_the_whole_line_is_told() -> None:
     assert machinectl("scp", "-r", "h1:www").stderr == "Error: The target is missing\n  machinectl scp -r h1:www .\n"
+
+
+def test_with_q_a_changed_host_key_is_told_all_the_same(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    known = Path(orion.directory("orion"), "known_hosts")
+    known.write_text(known.read_text().replace(public(sshd.host_keys[0]).split()[1], public(sshd.key_path).split()[1]))
+    done = machinectl("scp", "-q", tmp_path / "file", "orion:", store=orion.root)
+    assert done.returncode
+    assert sshd.fingerprint() in done.stderr
