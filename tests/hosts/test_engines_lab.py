@@ -311,6 +311,7 @@ def test_neither_a_job_that_hangs_nor_a_reload_that_does_nothing_holds_up_an_eng
     )
 
 
+@pytest.mark.long
 def test_what_a_unit_does_to_the_engine_by_force_is_said_and_its_socket_answers_again(
     fresh_host: FreshHost, store: Store
 ) -> None:

@@ -287,6 +287,7 @@ def test_somebody_elses_tls_is_replaced_only_by_force(fresh_host: FreshHost, sto
     assert files(bench.host) == etc
 
 
+@pytest.mark.long
 def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     running = bench.container()

@@ -90,6 +90,7 @@ def office(fresh_host: FreshHost, store: Store, tmp_path: Path) -> Office:
     return Office(fresh_host("docker"), store, tmp_path)
 
 
+@pytest.mark.long
 def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Office) -> None:
     host = office.host
     host.run(f"{IMAGE}; {RUN.format('c1')}")

@@ -8,7 +8,12 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it tells no types
 
 # They boot servers once, for all their tests. What takes longest is begun first.
-SHARING = ("tests/fleet/test_apply_lab.py", "tests/doctor/test_doctor_lab.py", "tests/lab/test_lab.py")
+SHARING = (
+    "tests/fleet/test_apply_lab.py",
+    "tests/doctor/test_doctor_lab.py",
+    "tests/lab/test_lab.py",
+    "tests/swarm/test_swarm_lab.py",
+)
 
 
 class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]  # as above

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
     from tests.lab.lan import Lab
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("ssh_config"), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("ssh_config"), pytest.mark.long]
 
 MANAGERS, WORKERS = ("m1", "m2", "m3"), ("w1", "w2")
 # Seconds: for a change, and between questions, which take the CPU time that the swarm needs.
