@@ -27,6 +27,8 @@ LIMIT = 10
 DESCRIPTORS = 12
 # A signal just before the main thread starts to wait does not wake it: it is handled this many seconds later.
 WAKE_SECONDS = 0.2
+# The ^C that abandons the steps under way; one more ends the program wherever it is.
+ABANDONING = 2
 
 T = TypeVar("T")
 Answer = TypeVar("Answer")
@@ -221,9 +223,13 @@ class WorkerThreads(MachineThreads):
     def interrupted(self, *_: object) -> None:
         """A signal handler must touch no lock except SimpleQueue's."""
         self.interrupts += 1
-        if self.interrupts > 1 or self.abandons or self.is_asking:
+        if self.interrupts > ABANDONING or self.abandons or self.is_asking:
             raise KeyboardInterrupt
-        self.events.put(self.stop)
+        # The second one, too, waits until the board is drawn.
+        self.events.put(self.abandon if self.interrupts == ABANDONING else self.stop)
+
+    def abandon(self) -> None:
+        raise KeyboardInterrupt
 
     def stop(self) -> None:
         """Begin no further step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyte
@@ -284,3 +285,16 @@ def test_a_board_leaves_only_what_its_verb_does_not_print(rows: bool, total: boo
     seen = lines_of(screen)
     assert len(seen) == len(left)
     assert all(piece in line for piece, line in zip(left, seen, strict=True))
+
+
+def test_a_board_that_ctrl_c_met_between_two_drawings_leaves_its_rows() -> None:
+    drawn = io.StringIO()
+    board = LiveBoard(Terminal("machinectl"), "machinectl", ["web1"])
+    board.screen = rich.console.Console(file=drawn, force_terminal=True, width=80, height=24)
+    with suppress(KeyboardInterrupt), board:
+        board.console("web1")
+        board.hide()
+        raise KeyboardInterrupt
+    screen = pyte.Screen(80, 24)
+    pyte.Stream(screen).feed(drawn.getvalue().replace("\n", "\r\n"))
+    assert "web1" in lines_of(screen)[0]

@@ -74,6 +74,9 @@ class LiveBoard(PlainBoard):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.over.set()
         with self.lock:
+            # ^C came between two drawings.
+            if not self.live:
+                self.show()
             # The rows say what is unfinished.
             super().__exit__(None)
             if kind is None and not self.leaves_rows:
