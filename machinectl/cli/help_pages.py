@@ -62,9 +62,7 @@ def option_help(flag: Flag) -> str:
     if flag.secret and flag.variable:
         notes.append(f"else ${flag.variable}, else you are asked")
     if flag.show_default and flag.metavar and flag.default:
-        default: Any = flag.default
-        shown = ",".join(default) if flag.many else f"{default:g}" if flag.kind is float else str(default)
-        notes.append(f"default {shown}")
+        notes.append(f"default {shown_default(flag)}")
     text = with_note(flag.help, ", ".join(notes))
     # A secret's variable holds the secret, not a file name.
     return f"{text} [${flag.variable}]" if flag.variable and not flag.secret else text

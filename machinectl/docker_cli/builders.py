@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
-DEFAULT_NAME = "machinectl"
 DRIVER = "docker-container"
 
 

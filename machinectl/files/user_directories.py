@@ -106,11 +106,3 @@ def listening_process(path: str) -> int | None:
         # The first member of Linux's struct ucred; macOS has LOCAL_PEERPID of SOL_LOCAL (sys/un.h).
         which = (socket.SOL_SOCKET, socket.SO_PEERCRED) if sys.platform == "linux" else (0, 2)
         return connection.getsockopt(*which)
-
-
-def remove_dead_socket(path: str) -> None:
-    try:
-        if is_dead_socket(path):
-            os.unlink(path)
-    except OSError:
-        pass  # Another process has removed it.
