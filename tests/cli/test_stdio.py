@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from machinectl.cli.catalogue import ALL
 from machinectl.cli.declared_verb import WORKS
 from machinectl.cli.main import run_command_line
 from machinectl.cli.output.exit_status import BUG, guarded
+from machinectl.cli.output.stdio import Stream
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
@@ -201,6 +206,31 @@ def test_a_non_blocking_stream_loses_nothing() -> None:
         assert process.stderr
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("more", [b"", b"x" * (2 * io.DEFAULT_BUFFER_SIZE)])
+def test_what_a_signal_interrupts_is_written_once_and_what_comes_next_is_whole(more: bytes) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ours, theirs = socket.socketpair()
+    before = signal.signal(signal.SIGIO, interrupt)
+    try:
+        with ours, theirs:
+            out = io.BufferedWriter(Stream(ours))
+            # Then the system sends the signal during write(2).
+            fcntl.fcntl(theirs, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(theirs, fcntl.F_SETFL, os.O_ASYNC)
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (whichever of them writes)
+                out.write(b"one\n" + more)
+                out.flush()
+            fcntl.fcntl(theirs, fcntl.F_SETFL, 0)
+            out.write(b"two\n")
+            out.flush()
+            assert theirs.recv(1 << 20) == b"one\n" + more + b"two\n"
+            out.detach()
+    finally:
+        signal.signal(signal.SIGIO, before)
 
 
 def test_a_program_that_is_started_has_the_streams_that_we_were_started_without() -> None:

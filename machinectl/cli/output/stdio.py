@@ -37,18 +37,39 @@ class Stream(io.FileIO):
         self.given = given
         self.ends_early = False
         self.has_failed = False
+        # The last data and the number of bytes written, until the caller knows it.
+        self._offered = b""
+        self._counts: list[int | None] = []
 
     def write(self, data: ReadableBuffer, /) -> int:
-        try:
-            while (count := super().write(data)) is None:
-                # Another program may have made the descriptor non-blocking: wait for the reader.
-                import select
+        count = self._interrupted_count(data)
+        if not count:
+            self._offered = bytes(data)
+            try:
+                while True:
+                    # extend() is one step: no signal handler raises between the write and its record.
+                    self._counts.extend(map(super().write, (data,)))
+                    if self._counts[0] is not None:
+                        break
+                    # Another program may have made the descriptor non-blocking: wait for the reader.
+                    import select
 
-                select.select([], [self], [])
-        except OSError as exc:
-            self._fail(exc)
-            return memoryview(data).nbytes
+                    self._counts = []
+                    select.select([], [self], [])
+            except OSError as exc:
+                self._fail(exc)
+                return memoryview(data).nbytes
+            count = self._counts[0] or 0
+        self._counts = []
         return count
+
+    def _interrupted_count(self, data: ReadableBuffer) -> int:
+        """Return how much of the data was written before a signal handler raised: the buffer offers it again."""
+        count = self._counts[0] or 0 if self._counts else 0
+        if bytes(data).startswith(self._offered[:count]):
+            return count
+        self._counts = []
+        return 0
 
     def _fail(self, error: OSError) -> None:
         first, self.has_failed = not self.has_failed, True
