@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import Hint, MachineError, UsageError
@@ -31,15 +32,8 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-    # Options with their values, and the command after them.
-    Parsed = tuple[list[tuple[str, str]], list[str]]
-
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# Long options of other programs.
-LONG = {"--user": "-l", "--verbose": "-v", "--quiet": "-q"}
-# These have ssh print more, or elsewhere.
-TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}
 # From ssh(1), EXIT STATUS.
 SSH_FAILED = 255
 
@@ -53,7 +47,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if words and words[0].startswith("-"):
         raise UsageError(
             f"{words[0]} is not an option of ours; put options of ssh after the machine's name",
-            with_name_first(words),
+            Hint("", "machinectl ssh <NAME>", words[0]),
         )
     user, _, name = "".join(words[:1]).rpartition("@")
     if user:
@@ -78,13 +72,19 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if not arguments and not sys.stdin.isatty():
         # Without -T, ssh warns that stdin is not a terminal.
         arguments = ["-T"]
-    if login.needs_login and not native:
-        with logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin) as session:
-            shared = ["-o", f"ControlPath={quote_config_path(session.control)}", "-o", "ControlMaster=no"]
-            return run_ssh(machine, endpoint, [*shared, *arguments], console, login)
-    if warning := pin_first_key(store, console, machine, login, endpoint):
-        console.warn(warning)
-    return run_ssh(machine, endpoint, arguments, console, login)
+    with ExitStack() as stack:
+        if login.needs_login and not native:
+            session = stack.enter_context(logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin))
+            arguments = [
+                "-o",
+                f"ControlPath={quote_config_path(session.control)}",
+                "-o",
+                "ControlMaster=no",
+                *arguments,
+            ]
+        elif warning := pin_first_key(store, console, machine, login, endpoint):
+            console.warn(warning)
+        return run_ssh(machine, endpoint, arguments, console, login)
 
 
 def machine_at(store: Store, address: str) -> str:
@@ -97,40 +97,38 @@ def machine_at(store: Store, address: str) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-def with_name_first(words: Sequence[str]) -> Hint:
-    """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
-    parsed = parse_ssh_arguments([LONG.get(word, word) for word in words])
-    if not parsed or not parsed[1]:
-        return Hint("", "machinectl ssh --help")
-    options, [name, *command] = parsed
-    users = [value for option, value in options if option == "-l"]
-    others = [word for option, value in options if option != "-l" for word in (option, value) if word]
-    return Hint("", "machinectl ssh", "@".join([*users[-1:], name]), *others, *command)
-
-
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
     """Raise SSHError if ssh does not connect."""
+    import getopt
+
     known_hosts = checked_known_hosts(machine, endpoint)
-    # Invalid options are ssh's to report.
-    options, command = parse_ssh_arguments(arguments) or ([], [])
-    if command:
+    try:
+        pairs, command = getopt.getopt(list(arguments), LETTERS)
+        typed = [letter + value for letter, value in pairs]
+    except getopt.GetoptError:
+        # ssh reports it.
+        typed, command = list(arguments), []
+    # For ssh, the first value of an option counts: the pinned key, then what was typed, then these.
+    defaults = {
+        # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
+        "ConnectTimeout": f"{read_settings(endpoint).connect_timeout:.0f}",
         # ssh takes no command beside one of the configuration.
-        arguments = [*option_words({"RemoteCommand": "none"}), *arguments]
-    # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
-    if not any(text.lower().startswith("connecttimeout") for _, text in options):
-        arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
-    to = without_named(endpoint, options)
-    line = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
-    if login.trace:
-        login.trace(shlex.join(line))
+        **({"RemoteCommand": "none"} if command else {}),
+        **({"User": endpoint.user} if endpoint.user else {}),
+        **({"Port": str(endpoint.port)} if endpoint.port else {}),
+    }
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
     with temporary_directory() as directory:
         # ssh's own messages go to a file: a remote command cannot write to it.
         log = os.path.join(directory, "log")
-        if not TO_STDERR & {letter for letter, _ in options}:
-            line = openssh_command(to, known_hosts=known_hosts, log=log, arguments=arguments)
+        *pinned, host = openssh_command(
+            replace(endpoint, user="", port=0), known_hosts=known_hosts, log="" if "-v" in typed else log
+        )
+        line = [*pinned, *typed, *option_words(defaults), host, *command]
+        if login.trace:
+            login.trace(shlex.join(line))
         try:
             status = run_foreground(line, os.environ)
         except OSError as exc:
@@ -141,25 +139,3 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     if said.text:
         console.note(said.text.rstrip("\n"))
     return end_alike(status)
-
-
-def parse_ssh_arguments(arguments: Sequence[str]) -> Parsed | None:
-    """Return ssh's options and the command, None for invalid options."""
-    import getopt
-
-    try:
-        return getopt.getopt(list(arguments), LETTERS)
-    except getopt.GetoptError:
-        return None
-
-
-def without_named(endpoint: SSHEndpoint, options: Sequence[tuple[str, str]]) -> SSHEndpoint:
-    """Leave out the user and the port that ssh's options name: ssh takes the first of several."""
-    named = {letter for letter, _ in options}
-    # -o takes NAME=VALUE, and NAME VALUE.
-    named |= {value.replace("=", " ").strip().partition(" ")[0].lower() for letter, value in options if letter == "-o"}
-    return replace(
-        endpoint,
-        user="" if named & {"-l", "user"} else endpoint.user,
-        port=0 if named & {"-p", "port"} else endpoint.port,
-    )

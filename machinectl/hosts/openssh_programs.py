@@ -14,7 +14,6 @@ from machinectl.errors import Hint, MachineError
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.hosts.login import add_machine_hints, logged_in, login_endpoint, pin_first_key, pin_in_store
 from machinectl.hosts.ssh_config import machine_host_block
-from machinectl.machines.machine_driver import at_last_address, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, with_user_files
 from machinectl.ssh.openssh.login_log import read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG, option_words
@@ -22,7 +21,7 @@ from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import IO
 
     from machinectl.console import Console
@@ -36,58 +35,55 @@ UNVERIFIED = "Host key verification failed."
 
 
 class SSHFiles(Frozen):
-    """A config for `ssh -F`, a program that runs ssh with a log, and the log."""
+    """A config for `ssh -F`, a program that runs ssh with a log, the log, and the machines in the config."""
 
     config: str
     program: str
     log: str
+    machines: Sequence[tuple[Machine, SSHEndpoint]] = ()
 
 
 @contextmanager
 def temporary_ssh_config(
-    store: Store, machines: Iterable[Machine], console: Console, login: Login, logins: Iterable[tuple[str, str]] = ()
+    store: Store, logins: Sequence[tuple[Machine, str]], console: Console, login: Login
 ) -> Iterator[SSHFiles]:
     """Yield a config with the machines and the user's own. Pin keys that are not known.
 
-    `logins` are machines' names with users. With a password or the like, log in first, and share that connection.
+    `logins` are machines with users or "". With a password or the like, log in first, and share that connection.
     """
     from machinectl.ssh.openssh.openssh_session import system_master
 
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
-        blocks, log = [], os.path.join(directory, "log")
-        for number, machine in enumerate(machines):
-            endpoint = login_endpoint(machine, console, login)
-            control = ""
+        machines, blocks, log = [], [], os.path.join(directory, "log")
+        for number, machine in enumerate({machine.name: machine for machine, _ in logins}.values()):
+            endpoint, control = login_endpoint(machine, console, login), ""
             if login.needs_login:
-                for user in [user for name, user in logins if name == machine.name] or [""]:
-                    here = replace(endpoint, user=user or endpoint.user)
-                    pin = pin_in_store(store, console, machine)
-                    way = logged_in(machine, console, login.for_one_host(), ssh=here, quietly=True, pin=pin)
+                for user in {user or endpoint.user for other, user in logins if other.name == machine.name}:
+                    pin, ssh = pin_in_store(store, console, machine), replace(endpoint, user=user)
+                    way = logged_in(machine, console, login.for_one_host(), ssh=ssh, quietly=True, pin=pin)
                     session = stack.enter_context(way)
-                    control = system_master(session).control
-                    os.symlink(control, os.path.join(directory, f"{number}-{session.user}"))
+                    os.symlink(system_master(session).control, os.path.join(directory, f"{number}-{session.user}"))
                 control = f'"{directory}/{number}-%r"'
             elif warning := pin_first_key(store, console, machine, login, endpoint):
                 console.warn(warning)
+            machines.append((machine, endpoint))
             blocks.append(machine_host_block(machine, endpoint, control, log))
-        path = os.path.join(directory, "ssh_config")
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        config, program = os.path.join(directory, "ssh_config"), os.path.join(directory, "ssh")
+        with open(config, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(with_user_files(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
-        program = os.path.join(directory, "ssh")
         with open(program, "w", encoding="utf-8", errors="surrogateescape") as file:
             # scp turns these settings off, rsync and sshfs do not.
             options = shlex.join(["-E", log, *option_words({"RemoteCommand": "none", "RequestTTY": "no"})])
             file.write(f'#!/bin/sh\nexec ssh {options} "$@"\n')
         os.chmod(program, 0o700)
         # A file system may forbid programs.
-        yield SSHFiles(path, program if os.access(program, os.X_OK) else "ssh", log)
+        yield SSHFiles(config, program if os.access(program, os.X_OK) else "ssh", log, machines)
 
 
 def run_ssh_program(
     command: Sequence[str],
     files: SSHFiles,
-    machines: Sequence[Machine],
     console: Console,
     login: Login,
     *,
@@ -112,10 +108,11 @@ def run_ssh_program(
         process.send_signal(signal.SIGINT if isinstance(exc, KeyboardInterrupt) else signal.SIGTERM)
         process.wait()
         raise
-    log = read_logs(files.log, JUMP_LOG)
     if status:
-        for machine in [each for each in machines if ssh_endpoint(each).host in log.text] or machines:
-            raise_login_failure(log, machine, at_last_address(machine, ssh_endpoint(machine)), console, login)
+        log = read_logs(files.log, JUMP_LOG)
+        named = [(machine, ssh) for machine, ssh in files.machines if ssh.host in log.text]
+        for machine, endpoint in named or files.machines:
+            raise_login_failure(log, machine, endpoint, console, login)
     return status if status >= 0 else 128 - status
 
 

@@ -81,14 +81,15 @@ def scp(
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.typed_words import typed_line
     from machinectl.errors import UsageError
-    from machinectl.hosts.remote_files import CopyOptions, copy_files
+    from machinectl.hosts.remote_files import copy_files
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
         target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
         raise UsageError("The target is missing", Hint("", f"{NAME} {typed_line(THIS.typed)} {target}"))
-    wishes = CopyOptions(recursive, preserve, quiet)
     with exiting_on_signals():
-        return copy_files(here.store, here.console, words, wishes, login, delta=delta)
+        return copy_files(
+            here.store, here.console, words, login, recursive=recursive, preserve=preserve, quiet=quiet, delta=delta
+        )
 
 
 @connecting
@@ -104,7 +105,7 @@ def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bo
         else:
             write_out(table_text(["SOURCE", "DIRECTORY"], rows))
     elif unmount:
-        remote_files.unmount(here.store, source, target)
+        remote_files.unmount(source, target)
     else:
         with exiting_on_signals():
             remote_files.mount(here.store, here.console, source, target)

@@ -65,7 +65,8 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     assert list(mounting.iterdir()) == []
     done = machinectl("mount", "-u", mounting, store=orion.root)
     assert done.returncode == 1
-    assert done.stderr == f"Error: Nothing is mounted on {mounting}\n  List what is mounted: machinectl mount\n"
+    assert done.stderr.startswith(f"Error: Cannot unmount {mounting}: ")
+    assert "List what is mounted: machinectl mount" in done.stderr
 
 
 @pytest.mark.parametrize("verb", [("mount", "-u"), ("umount",), ("unmount",)])
@@ -79,15 +80,8 @@ def test_unmounting_without_a_directory_says_what_to_type(store: Store, verb: tu
 def test_without_a_target_it_is_the_directory_of_the_same_path(orion: Store) -> None:
     need("sshfs")
     done = machinectl("mount", "orion:/nowhere/at/all", store=orion.root)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "Error: /nowhere/at/all is not there\n  Create it: mkdir -p /nowhere/at/all\n",
-    )
-    done = machinectl("mount", "orion:", store=orion.root)
-    assert (done.returncode, done.stderr) == (
-        2,
-        "Error: Where to mount it is missing\n  machinectl mount orion: <DIR>\n",
-    )
+    assert done.returncode == 1
+    assert done.stderr == "Error: /nowhere/at/all is not a directory\n  Create it: mkdir -p /nowhere/at/all\n"
 
 
 @pytest.mark.parametrize("here", ["/", "/etc", "/usr", "/usr/bin", "/lib", "/var", "/usr/lib/.."])
@@ -122,8 +116,8 @@ def test_a_host_whose_key_has_changed_is_not_mounted(orion: Store, sshd: Sshd, m
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["/srv", "www"], "machinectl mount <NAME>:/srv <DIR>"),
-        (["orion", "www"], "machinectl mount orion:<PATH> <DIR>"),
+        (["orion:"], "names no directory to mount on"),
+        (["/srv", "www"], "machinectl mount <NAME>:<PATH> <DIR>"),
         (["localhost:/srv", "www"], "is not a path on a machine"),
         (["ghost:/srv", "www"], 'Docker machine "ghost" does not exist'),
     ],

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.foreground_ssh import parse_ssh_arguments, without_named
 from machinectl.machines.record import Machine, Phase
 from machinectl.process_streams import Input
-from machinectl.ssh.destination import SSHEndpoint
 from tests.support.in_process import machinectl
 from tests.support.program import started
 from tests.support.registered import added, register
@@ -82,27 +80,17 @@ def test_options_after_the_name_are_sshs(orion: Store) -> None:
     assert "compression" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "user", "port"),
-    [
-        ("-C", "ops", 22),
-        ("-l root", "", 22),
-        ("-lroot -p 23", "", 0),
-        ("-p23", "ops", 0),
-        ("-o Port=23 -o=", "ops", 0),
-        ("-oUser=root", "", 22),
-        ("-o Username=x", "ops", 22),
-    ],
-)
-def test_a_user_and_a_port_among_sshs_options_win(options: str, user: str, port: int) -> None:
-    parsed = parse_ssh_arguments([*options.split(), "id", "-l", "x"])
-    assert parsed
-    assert without_named(SSHEndpoint("orion", "ops", 22), parsed[0]) == SSHEndpoint("orion", user, port)
-
-
-def test_a_port_after_the_name_is_the_one_that_ssh_uses(orion: Store) -> None:
-    done = machinectl("ssh", "orion", "-p", "1", "true", store=orion.root)
+@pytest.mark.parametrize("options", ["-p 1", "-p1", "-o Port=1", "-oPort=1 -o ConnectTimeout=9"])
+def test_a_port_after_the_name_is_the_one_that_ssh_uses(orion: Store, options: str) -> None:
+    done = machinectl("ssh", "orion", *options.split(), "id", "-p", "2", store=orion.root)
     assert (done.returncode, "port 1" in done.stderr) == (255, True)
+
+
+@pytest.mark.parametrize("options", ["-l nobody-here", "-lnobody-here", "-o User=nobody-here"])
+def test_a_user_after_the_name_is_the_one_that_logs_in(orion: Store, options: str) -> None:
+    done = machinectl("-D", "ssh", "orion", *options.split(), "true", store=orion.root)
+    assert done.returncode == 255
+    assert "nobody-here@" in done.stderr
 
 
 def test_without_a_name_the_machine_called_default_is_meant(store: Store, sshd: Sshd) -> None:
@@ -321,7 +309,8 @@ def test_what_takes_the_connection_and_is_no_ssh_server_is_not_waited_for_for_ev
     assert done.returncode == 255
     assert ("is not pinned before the first login" in done.stderr) is not pinned
     assert "did not greet within 1 s" in done.stderr or pinned
-    assert set(re.findall(r"ConnectTimeout=(\d+)", "".join(ssh_config.calls))) == {str(seconds)}
+    first = (re.search(r"ConnectTimeout=(\d+)", call) for call in ssh_config.calls)
+    assert {found[1] for found in first if found} == {str(seconds)}
 
 
 def test_words_of_a_banner_and_of_a_command_are_not_taken_for_sshs_own(
