@@ -77,11 +77,10 @@ def change_power(
     from functools import partial
 
     from machinectl.cli.tables.results import is_on_board, report_results
-    from machinectl.hosts.power_switch import PowerSwitch, switch_power
+    from machinectl.hosts.power import switch_power
 
     here.console.done = DONE[verb]
-    power = PowerSwitch(timeout, yes)
-    results = switch_power(here.store, here.console, verb, names, login, power, dry_run=dry_run)
+    results = switch_power(here.store, here.console, verb, names, login, timeout=timeout, yes=yes, dry_run=dry_run)
     return report_results(here, printed(verb, results, partial(is_on_board, here)), names)
 
 

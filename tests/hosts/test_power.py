@@ -11,14 +11,10 @@ import pytest
 
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts import boot_watch
-from machinectl.hosts import power_switch as ssh_power
-from machinectl.hosts.boot_watch import HostWatch
+from machinectl.hosts import power as host_power
 from machinectl.hosts.login import Login
-from machinectl.hosts.power_switch import PowerSwitch, container_count, switch_power
-from machinectl.machines import machine_driver
+from machinectl.hosts.power import HostPower, container_count, switch_power
 from machinectl.machines.record import Machine
-from machinectl.ssh.runner import CommandResult
 from machinectl.verbs.power import printed
 from tests.support import program, servers
 from tests.support.driver import StandIn
@@ -56,8 +52,7 @@ def closed_port() -> int:
 def switch(
     store: Store, verb: str, *names: str, console: Quiet | None = None, dry_run: bool = False
 ) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
-    power = PowerSwitch(timeout=0)
-    return switch_power(store, console or Quiet(), verb, names, Login(), power, dry_run=dry_run)
+    return switch_power(store, console or Quiet(), verb, names, Login(), timeout=0, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("version", servers.ENGINES)
@@ -117,33 +112,18 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
     assert capfdbinary.readouterr().out == b""
 
 
-class Card:
-    """A host that prints a MAC address. The real one must not be switched off by tests."""
-
-    def __init__(self, mac: str) -> None:
-        self.mac = mac
-
-    def run(self, script: str, **_: object) -> CommandResult:
-        assert script == boot_watch.PRINT_MAC_ADDRESS
-        return CommandResult(0, self.mac.encode(), b"")
-
-
-def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[StandIn], None]) -> None:
-    way = SSHEndpoint(HERE)
-    use(StandIn(way, switch=False, takes_mac=True))
+@pytest.mark.parametrize("answer", [None, "y", "n"])
+def test_a_host_that_cannot_be_woken_is_stopped_with_a_warning_or_a_question(
+    store: Store, use: Callable[[StandIn], None], answer: str | None
+) -> None:
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, takes_mac=True))
     add(store, "a")
-    script, person, no = Quiet(), Quiet("y"), Quiet("n")
-    with store.writing("a") as held:
-        for console in (script, person):
-            PowerSwitch(timeout=0).record_mac(held, console, Card(""), way)
-            assert 'cannot switch "a" on again' in console.warnings[0]
-            assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
-        with pytest.raises(MachineError, match="left running"):
-            PowerSwitch(timeout=0).record_mac(held, no, Card("no address"), way)
-        assert store.read("a").mac == ""
-        PowerSwitch(timeout=0).record_mac(held, Quiet(), Card(f"{MAC}\n"), way)
-    assert (person.asked, script.asked) == (["Stop it?"], [])
-    assert store.read("a").mac == MAC
+    console = Quiet(*[answer] if answer else [])
+    [(_, error)] = switch(store, "stop", "a", console=console)
+    assert '"a" cannot be woken' in console.warnings[0]
+    assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
+    assert console.asked == (["Stop it?"] if answer else [])
+    assert ("left running" if answer == "n" else "refuses the connection") in str(error)
 
 
 def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: Callable[[StandIn], None]) -> None:
@@ -159,7 +139,7 @@ def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: 
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The network cards that were woken, and on the way to which host."""
     cards: list[tuple[str, str]] = []
-    monkeypatch.setattr(ssh_power, "send_wake_packet", lambda mac, host: cards.append((mac, host)))
+    monkeypatch.setattr(host_power, "send_wake_packet", lambda mac, host: cards.append((mac, host)))
     return cards
 
 
@@ -181,7 +161,7 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
     add(store, "a")
     [(_, error)] = switch(store, "start", "a")
     assert isinstance(error, MachineError)
-    assert "the address of its network card (MAC) is not known" in error.cause
+    assert "the MAC address of its network card is not known" in error.cause
     assert "set it: machinectl set --fake-mac <MAC> a" in error.hint
     assert woken == []
 
@@ -199,8 +179,8 @@ def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_
     assert str(error).startswith('The host of "a" is back, but not its engine: ')
 
 
-def watch(machine: Machine, timeout: float = 0) -> HostWatch:
-    return HostWatch(machine, Login(), machine_driver.endpoints_of(machine).ssh, timeout)
+def power_of(machine: Machine, timeout: float = 0) -> HostPower:
+    return HostPower(machine, Quiet(), Login(), timeout)
 
 
 def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> None:
@@ -208,7 +188,7 @@ def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> 
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
     with pytest.raises(MachineError, match='"orion" is not back after 0 s: it has not shut down'):
-        watch(machine).until_back(before=boot)
+        power_of(machine).until_booted(boot)
 
 
 def test_a_host_that_comes_back_with_another_key_is_told_of_at_once(store: Store, sshd: Sshd) -> None:
@@ -217,29 +197,24 @@ def test_a_host_that_comes_back_with_another_key_is_told_of_at_once(store: Store
         held.write_file("known_hosts", f"machinectl {' '.join(sshd.known(2).split()[1:3])}\n".encode())
     sshd.host_keys = sshd.host_keys[:1]
     with pytest.raises(MachineError, match="has changed"):
-        watch(machine, timeout=600).until_back()
+        power_of(machine, timeout=600).until_booted()
 
 
-def test_a_host_that_refuses_has_not_been_switched_off() -> None:
-    machine = Machine("a", "generic")
-    way = SSHEndpoint(HERE, port=closed_port())
-    watching = HostWatch(machine, Login(), way, 0)
-    assert not watching.is_up()
-    with pytest.raises(MachineError, match='"a" still answers after 0 s'):
-        watching.until_silent()
+def test_a_host_that_refuses_has_not_been_switched_off(store: Store, use: Callable[[StandIn], None]) -> None:
+    use(StandIn(SSHEndpoint(HERE, port=closed_port())))
+    add(store, "a")
+    assert power_of(store.read("a")).ssh_answers() is False
 
 
 def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None:
-    assert boot_watch.magic_packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
-    assert boot_watch.magic_packet("01-23-45-67-89-AB") == boot_watch.magic_packet("01:23:45:67:89:ab")
+    assert host_power.magic_packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
+    assert host_power.magic_packet("01-23-45-67-89-AB") == host_power.magic_packet("01:23:45:67:89:ab")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "01:23:45:67:89", "01:23:45:67:89:ab:cd", "01:23:45-67:89:ab", "g1:23:45:67:89:ab"]
-)
+@pytest.mark.parametrize("text", ["", "01:23:45:67:89", "01:23:45:67:89:ab:cd", "g1:23:45:67:89:ab"])
 def test_what_is_no_address_makes_no_packet(text: str) -> None:
     with pytest.raises(UsageError, match="not a network card's address"):
-        boot_watch.magic_packet(text)
+        host_power.magic_packet(text)
 
 
 @pytest.fixture
@@ -248,14 +223,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
         card.bind((HERE, 0))
         card.settimeout(5)
-        monkeypatch.setattr(boot_watch, "PORT", card.getsockname()[1])
-        monkeypatch.setattr(boot_watch, "EVERYBODY", HERE)
+        monkeypatch.setattr(host_power, "PORT", card.getsockname()[1])
+        monkeypatch.setattr(host_power, "EVERYBODY", HERE)
         yield card
 
 
 def test_the_packet_goes_to_everybody_and_to_the_host_itself(card: socket.socket) -> None:
-    boot_watch.send_wake_packet(MAC, HERE)
-    assert [card.recv(200), card.recv(200)] == [boot_watch.magic_packet(MAC)] * 2
+    host_power.send_wake_packet(MAC, HERE)
+    assert [card.recv(200), card.recv(200)] == [host_power.magic_packet(MAC)] * 2
 
 
 def with_containers(connection: servers.Connection) -> None:
@@ -281,7 +256,7 @@ def test_running_containers_are_told_of_and_asked_about_where_somebody_is_there(
     with servers.serving(with_containers) as port:
         added(store, Machine("a", "fake", url=f"tcp://{HERE}:{port}"))
         said = console()
-        [(_, error)] = switch_power(store, said, verb, ["a"], Login(), PowerSwitch(0.5, yes))
+        [(_, error)] = switch_power(store, said, verb, ["a"], Login(), timeout=0.5, yes=yes)
     assert said.notes[0] == '"a" runs 3 containers'
     assert StandIn.told == ([f"{verb} a"] if done else [])
     if not done:

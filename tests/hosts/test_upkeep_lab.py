@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.hosts import boot_watch
 from machinectl.hosts.certificate_renewal import Renewal, renew_now
 from machinectl.hosts.login import Login
+from machinectl.hosts.power import magic_packet
 from machinectl.provision.host_changes import ConfigMerged, of_kind
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
@@ -105,7 +105,7 @@ def magic_card(bridge: str, host: Host) -> Iterator[None]:
                     frame = card.recv(4096)
                 except TimeoutError:
                     continue
-                if boot_watch.magic_packet(host.mac) in frame:
+                if magic_packet(host.mac) in frame:
                     host.boot()
                     return
 
@@ -157,8 +157,6 @@ def test_hosts_are_rebooted_shut_down_and_woken_and_answer_when_that_is_said(
     assert [host.is_on for host in hosts] == [True, True]
     succeeds(store, "stop", "--sudo-password-file", str(password), "dev")
     assert [host.is_on for host in hosts] == [True, False]
-    # It was registered as it is: what wakes it was read before it went.
-    assert store.read("dev").mac == store.read(second.name).mac != ""
     for host in hosts:
         host.remove()
 
