@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import PRINTS, Verb
-from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -63,26 +62,16 @@ def images(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_lists import IMAGE_COLUMNS, IMAGE_HEADINGS, image_fields
     from machinectl.cli.go.functions import plain_json
-    from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
-    from machinectl.cli.tables.results import report_all
+    from machinectl.cli.tables import docker_lists as lists
     from machinectl.hosts.query_engines import docker_filters
 
-    if names and not here.store.exists(names[0]):
-        from machinectl.cli.parsing.suggestions import check_verb_within
-
-        check_verb_within("images", names, here.store)
-    if as_json and (quiet or template):
-        raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
-    columns = [*IMAGE_COLUMNS[:2], "Digest", *IMAGE_COLUMNS[2:]] if digests else IMAGE_COLUMNS
-    layout = parse_format("{{.ID}}" if quiet else template, IMAGE_HEADINGS, columns, "")
+    columns = [*lists.IMAGE_COLUMNS[:2], "Digest", *lists.IMAGE_COLUMNS[2:]] if digests else lists.IMAGE_COLUMNS
+    layout = lists.parse_format(template, lists.IMAGE_HEADINGS, columns, quiet=quiet, as_json=as_json)
     wanted = docker_filters(filters, "dangling=true")
     query = {"all": "1" if everything else "", "filters": plain_json(wanted) if wanted else ""}
-    answers = ask_engines(here.store, names, timeout, "/images/json", query)
-    if answers.asked or not answers.failures:
-        fits = not (quiet or template or no_trunc)
-        print_answers(answers, image_fields, Form(layout, IMAGE_HEADINGS, columns, SPARE, fits, no_trunc, as_json))
-        if not (quiet or template or as_json):
-            here.note_empty_store()
-    return report_all(here, answers.failures)
+    fits = not (quiet or template or no_trunc)
+    listing = lists.Listing(
+        layout, lists.IMAGE_HEADINGS, columns, SPARE, lists.image_fields, fits=fits, whole=no_trunc, as_json=as_json
+    )
+    return lists.print_lists(here, names, timeout, "/images/json", query, listing)

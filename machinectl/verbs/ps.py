@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import PRINTS, Verb
-from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.flags import LABEL, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.go.docker_lists import Fields
+    from machinectl.cli.tables.docker_lists import Fields
     from machinectl.cli.verb_session import Session
 
 
@@ -39,7 +38,7 @@ VERBS = {
             Flag(
                 "--format",
                 metavar="TEMPLATE",
-                help="raw, json or a Go template; `table …` adds headings.",
+                help="json or a Go template; `table …` adds headings.",
                 parameter="template",
             ),
             Flag(
@@ -89,32 +88,24 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_lists import CONTAINER_COLUMNS, CONTAINER_HEADINGS, RAW, RAW_SIZE, container_fields
-    from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
-    from machinectl.cli.tables.results import report_all
+    from machinectl.cli.tables import docker_lists as lists
 
-    if as_json and (quiet or template):
-        raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
-    columns, raw = (*CONTAINER_COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
-    layout = parse_format("{{.ID}}" if quiet else template, CONTAINER_HEADINGS, columns, raw)
+    columns = (*lists.CONTAINER_COLUMNS, *(["Size"] if size else []))
+    layout = lists.parse_format(template, lists.CONTAINER_HEADINGS, columns, quiet=quiet, as_json=as_json)
     sizes = size or "Size" in layout.row.fields
-    query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
-    answers = ask_engines(here.store, names, timeout, "/containers/json", query)
-    # As from docker, no headings without an answer.
-    if answers.failures and (not answers.asked or (names and not (answers.answered or as_json))):
-        return report_all(here, answers.failures)
 
     def fields_of(row: Any, *, whole: bool) -> list[Fields]:
-        fields = container_fields(row, whole=whole)
+        fields = lists.container_fields(row, whole=whole)
         if not sizes:
             fields["Size"] = ""
         return [fields]
 
     fits = not (quiet or template or no_trunc)
-    print_answers(answers, fields_of, Form(layout, CONTAINER_HEADINGS, columns, SPARE, fits, no_trunc, as_json))
-    if not names:
-        here.note_empty_store()
-    return report_all(here, answers.failures)
+    listing = lists.Listing(
+        layout, lists.CONTAINER_HEADINGS, columns, SPARE, fields_of, fits=fits, whole=no_trunc, as_json=as_json
+    )
+    query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
+    return lists.print_lists(here, names, timeout, "/containers/json", query, listing)
 
 
 def container_query(filters: Sequence[str], *, everything: bool, last: int, sizes: bool) -> dict[str, str]:

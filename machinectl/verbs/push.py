@@ -220,7 +220,7 @@ def new_reference(image: str, new_name: str) -> Reference | None:
 
 
 def sentence(sent: Sent, seconds: float, name: str, *, dry_run: bool = False, fetched: bool = False) -> str:
-    from machinectl.cli.go.docker_lists import short_id
+    from machinectl.cli.tables.docker_lists import short_id
 
     amount = amount_of([sent])
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"

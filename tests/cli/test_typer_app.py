@@ -198,7 +198,7 @@ def test_ls_leaves_out_a_row_that_lacks_what_the_template_reads_and_says_so(orio
     listed = machinectl("ls", "-f", template, store=orionbox.root)
     assert (listed.returncode, listed.stdout) == (1, "orionbox rack=7\n")
     assert listed.stderr.startswith(
-        'Error: The template cannot be used: index: a list has no element "0" (bare, plain)\n'
+        "Error: The template cannot be used: the function index does not take a list, a number (bare, plain)\n"
     )
     tested = "{{.Name}} {{if .EngineOptions.Labels}}{{index .EngineOptions.Labels 0}}{{end}}"
     everyone = machinectl("ls", "-f", tested, store=orionbox.root)

@@ -15,8 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from machinectl.cli.go.docker_lists import CONTAINER_COLUMNS, CONTAINER_HEADINGS, RAW, container_fields, ellipsis
-from machinectl.cli.tables.docker_table import parse_format, rows_text
+from machinectl.cli.tables.docker_lists import (
+    CONTAINER_COLUMNS,
+    CONTAINER_HEADINGS,
+    container_fields,
+    ellipsis,
+    parse_format,
+    rows_text,
+)
 from machinectl.engine import EngineQuery
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
@@ -174,7 +180,7 @@ class TestLikeDocker:
 
         def printed(template: str, *, whole: bool = False) -> str:
             rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
-            return rows_text(parse_format(template, CONTAINER_HEADINGS, CONTAINER_COLUMNS, RAW), rows)[0]
+            return rows_text(parse_format(template, CONTAINER_HEADINGS, CONTAINER_COLUMNS), rows)[0]
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
         assert printed(f"table {DOCKERS}", whole=True) == docker("-H", url, "ps", "--no-trunc")
@@ -204,14 +210,6 @@ class TestLikeDocker:
         ]
         there.containers[0]["Labels"] = {"com.example.part-of": labels["com.example.part-of"]}
         assert ours(store, "--format", template) == docker("-H", url, "ps", "--format", template)
-
-    def test_raw_is_dockers_with_the_machine_in_front(self, store: Store, engine: tuple[Engine, str]) -> None:
-        there, url = engine
-        there.containers = [{"Id": "ab" * 32, "Names": ["/web"], "State": "running", "SizeRw": 5}]
-        for flags in ((), ("-s",), ("--no-trunc",)):
-            assert ours(store, *flags, "--format", "raw") == "machine: orion\n" + docker(
-                "-H", url, "ps", *flags, "--format", "raw"
-            )
 
     @pytest.mark.parametrize(
         "flags",

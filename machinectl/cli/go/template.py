@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.cli.go.functions import FUNCTIONS, Heading, go_text, invalid_template, kind, quote_excerpt
+from machinectl.cli.go.functions import FUNCTIONS, REFUSALS, Heading, go_text, invalid_template, kind, quote_excerpt
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+# Of the values in an error.
+MOST_KINDS = 5
 # Half a surrogate pair cannot be written; Go replaces it, too.
 HALVES = re.compile("[\ud800-\udfff]")
 
 
-class Token(NamedTuple):
-    kind: str
-    text: str
+Token = re.Match[str]
 
 
 class Template(NamedTuple):
@@ -75,7 +75,7 @@ def parse_template(
     except RecursionError as exc:
         raise nested_too_deep() from exc
     if closing:
-        raise invalid_template(f"an {closing[0].text} has no if or range before it")
+        raise invalid_template(f"an {closing[0][0]} has no if or range before it")
     return Template(body, frozenset(parser.used))
 
 
@@ -83,7 +83,7 @@ def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
     """Yield plain texts, and actions as tokens."""
     for at, piece in enumerate(ACTION.split(text)):
         if at % 2:
-            yield [Token(match.lastgroup or "", match[0]) for match in TOKEN.finditer(piece)]
+            yield list(TOKEN.finditer(piece))
         elif "{{" in piece:
             raise invalid_template(f"an action is not closed with }}}}: {quote_excerpt(piece[piece.index('{{') :])}")
         else:
@@ -114,7 +114,7 @@ class TemplateParser:
             if isinstance(piece, str):
                 nodes.append(constant(piece))
                 continue
-            keyword = piece[0].text if piece else ""
+            keyword = piece[0][0] if piece else ""
             if keyword in {"else", "end"}:
                 closing = piece
                 break
@@ -138,7 +138,14 @@ class TemplateParser:
         self.ranges -= 1
 
         def render(dot: Any, root: Any) -> str:
-            texts = [body(element, root) for element in elements(values(dot, root))]
+            value = values(dot, root)
+            if isinstance(value, dict):
+                value = [value[key] for key in sorted(value)]
+            elif isinstance(value, Heading):
+                value = [value]
+            if not isinstance(value, list | None):
+                raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
+            texts = [body(element, root) for element in value or ()]
             return "".join(texts) if texts else str(otherwise(dot, root))
 
         return render
@@ -147,11 +154,11 @@ class TemplateParser:
         """Return the body up to its end, and the one after an else."""
         body, closing = self.body()
         otherwise = constant("")
-        if [token.text for token in closing[:2]] == ["else", "if"]:
+        if [token[0] for token in closing[:2]] == ["else", "if"]:
             return body, self.condition(closing[2:])
-        if [token.text for token in closing] == ["else"]:
+        if [token[0] for token in closing] == ["else"]:
             otherwise, closing = self.body()
-        if [token.text for token in closing] != ["end"]:
+        if [token[0] for token in closing] != ["end"]:
             raise invalid_template("an if or range has no {{end}}")
         return body, otherwise
 
@@ -159,7 +166,7 @@ class TemplateParser:
         """Parse a pipeline: a result is the next function's last argument."""
         commands: list[list[Token]] = [[]]
         for token in tokens:
-            if token.kind == "pipe":
+            if token.lastgroup == "pipe":
                 commands.append([])
             else:
                 commands[-1].append(token)
@@ -177,15 +184,15 @@ class TemplateParser:
         if not command:
             raise invalid_template("an action, or a side of a |, has nothing in it")
         first, *rest = command
-        if first.kind == "word":
-            return self.call(first.text, [self.operand(token) for token in rest], piped=piped)
-        if first.text.removeprefix(".") in self.methods and len(rest) == 1 and not piped:
-            method, key = self.methods[first.text[1:]], self.operand(rest[0])
+        if first.lastgroup == "word":
+            return self.call(first[0], [self.operand(token) for token in rest], piped=piped)
+        if first[0].removeprefix(".") in self.methods and len(rest) == 1 and not piped:
+            method, key = self.methods[first[0][1:]], self.operand(rest[0])
             self.note("")
             return lambda dot, root: method(root, key(dot, root))
         operand = self.operand(first)
         if rest or piped:
-            raise invalid_template(f"{quote_excerpt(first.text)} is no function, and takes no arguments")
+            raise invalid_template(f"{quote_excerpt(first[0])} is no function, and takes no arguments")
         return operand
 
     def call(self, name: str, arguments: Sequence[Expression], *, piped: bool) -> Callable[..., Any]:
@@ -195,22 +202,31 @@ class TemplateParser:
         if not least <= (count := len(arguments) + piped) <= most:
             wanted = str(least) if least == most else f"at least {least}"
             raise invalid_template(f"the function {name} takes {wanted} argument{'s' * (least > 1)}, not {count}")
-        return lambda dot, root, *value: function(*(argument(dot, root) for argument in arguments), *value)
+
+        def run(dot: Any, root: Any, *piped: Any) -> Any:
+            values = [*(argument(dot, root) for argument in arguments), *piped]
+            try:
+                return function(*values)
+            except REFUSALS as exc:
+                given = ", ".join(f"a {kind(value)}" for value in values[:MOST_KINDS])
+                raise invalid_template(f"the function {name} does not take {given}") from exc
+
+        return run
 
     def operand(self, token: Token) -> Expression:
         """Parse a literal, or a path: `.`, `.A.B`, `$` or `$.A`."""
-        if token.kind == "literal":
+        if token.lastgroup == "literal":
             try:
-                return constant(json.loads(token.text))
+                return constant(json.loads(token[0]))
             except ValueError as exc:
-                raise unsupported(token.text) from exc
-        if token.kind != "path":
-            raise unsupported(token.text)
-        names = [*filter(None, token.text.removeprefix("$").split("."))]
-        of_root = token.text.startswith("$") or not self.ranges
+                raise unsupported(token[0]) from exc
+        if token.lastgroup != "path":
+            raise unsupported(token[0])
+        names = [*filter(None, token[0].removeprefix("$").split("."))]
+        of_root = token[0].startswith("$") or not self.ranges
         if of_root:
             self.note(names[0] if names else "")
-        return lambda dot, root: field_of(root if of_root else dot, names, token.text)
+        return lambda dot, root: field_of(root if of_root else dot, names, token[0])
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
@@ -244,16 +260,6 @@ def output(expression: Expression) -> Expression:
         return "<no value>" if value is None else go_text(value)
 
     return render
-
-
-def elements(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    if isinstance(value, dict):
-        return [value[key] for key in sorted(value)]
-    if isinstance(value, list | Heading):
-        return [value] if isinstance(value, Heading) else value
-    raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
 
 
 def nested_too_deep() -> UsageError:
