@@ -9,11 +9,11 @@ from itertools import groupby, zip_longest
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import coloured, columns, harmless, is_terminal, shorten, text_width
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.value_classes import Frozen, replace
+from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from machinectl.cli.go.template import Template
@@ -56,87 +56,68 @@ class Fitting(Frozen):
 NO_FITTING = Fitting()
 
 
-class Column(Frozen):
-    heading: str
-    cells: Sequence[str]
-    width: int
-    # How short it may become.
-    least: int
-
-
 def fitted_rows(
     headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, fitting: Fitting
 ) -> list[list[str]]:
     """Return the lines of the headings, then those of each row, with the text below it."""
-    columns = [
-        Column(
-            heading, cells, max(map(text_width, [heading, *cells])), SHORT_TEXT if heading in fitting.wrapped else SHORT
-        )
-        for heading, *cells in zip(headings, *rows, strict=True)
-    ]
-    below = next((column.cells for column in columns if column.heading == fitting.below), [""] * len(rows))
-    beside = [column for column in columns if column.heading != fitting.below]
-    layout, padding = fitted_layout(
-        [one for one in beside if not EMPTY.issuperset(one.cells)] or beside, width, fitting
-    )
-    lines = [row_lines(layout, [column.heading for column in layout], padding, NO_FITTING)]
+    columns = {heading: cells for heading, *cells in zip(headings, *rows, strict=True)}
+    below = columns.pop(fitting.below, [""] * len(rows))
+    columns = {heading: cells for heading, cells in columns.items() if not EMPTY.issuperset(cells)} or columns
+    natural = {heading: max(map(text_width, [heading, *cells])) for heading, cells in columns.items()}
+    widths, padding = fitted_widths(natural, width, fitting)
+    lines = [row_lines(widths, list(widths), padding, NO_FITTING)]
     for at, text in enumerate(below):
-        cells = [column.cells[at] for column in layout]
         more = wrapped_text(text, width - len(INDENT)) if text else []
         more = [shorten(INDENT + line, width, sys.stdout) for line in more]
-        lines.append([*row_lines(layout, cells, padding, fitting), *more])
+        lines.append([*row_lines(widths, [columns[heading][at] for heading in widths], padding, fitting), *more])
     return lines
 
 
-def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> tuple[Sequence[Column], int]:
-    """Shorten and leave out as few columns as possible. Return them, and the blanks between two."""
-    for choice in narrower_tables(columns, fitting):
-        if total_width(choice, PADDING) <= width:
-            return choice, PADDING
-        shown = shortened(choice, width)
-        if total_width(shown, NARROW_PADDING) <= width:
-            break
-    return shown, NARROW_PADDING
+def fitted_widths(natural: Mapping[str, int], width: int, fitting: Fitting) -> tuple[dict[str, int], int]:
+    """Shorten and leave out as few columns as possible. Return the widths of the others, and the blanks between two."""
+    widths = dict(natural)
+    least = {heading: SHORT_TEXT if heading in fitting.wrapped else SHORT for heading in widths}
+    spare = [heading for heading in fitting.spare if heading in widths]
+    first, *others = widths
+    while sum(widths.values()) + PADDING * (len(widths) - 1) > width:
+        room = width - NARROW_PADDING * (len(widths) - 1)
+        shown = shortened(widths, least, room)
+        if sum(shown.values()) <= room or len(widths) == 1:
+            return shown, NARROW_PADDING
+        if spare:
+            del widths[spare.pop(0)]
+        elif others:
+            # The first column names the row.
+            least |= dict.fromkeys(others, SHORTEST)
+            others = []
+        else:
+            widths.popitem()
+            least[first] = 1 if len(widths) == 1 else least[first]
+    return widths, PADDING
 
 
-def narrower_tables(columns: Sequence[Column], fitting: Fitting) -> Iterator[Sequence[Column]]:
-    """Leave out what can be spared, then make all columns short but the first, which names the row."""
-    yield columns
-    for heading in fitting.spare:
-        columns = [column for column in columns if column.heading != heading]
-        yield columns
-    columns = [columns[0], *(replace(column, least=SHORTEST) for column in columns[1:])]
-    for count in range(len(columns), 1, -1):
-        yield columns[:count]
-    yield [replace(columns[0], least=1)]
-
-
-def total_width(columns: Sequence[Column], padding: int) -> int:
-    return sum(column.width for column in columns) + padding * (len(columns) - 1)
-
-
-def shortened(columns: Sequence[Column], width: int) -> Sequence[Column]:
+def shortened(widths: Mapping[str, int], least: Mapping[str, int], room: int) -> dict[str, int]:
     """Shorten the widest columns, the last of them first."""
-    widths = [column.width for column in columns]
-    room = width - NARROW_PADDING * (len(widths) - 1)
-    while sum(widths) > room and (wide := [at for at, column in enumerate(columns) if widths[at] > column.least]):
-        widths[max(wide, key=lambda at: (widths[at], at))] -= 1
-    return [replace(column, width=fit) for column, fit in zip(columns, widths, strict=True)]
+    shown = dict(widths)
+    order = list(shown)
+    while sum(shown.values()) > room and (wide := [heading for heading in order if shown[heading] > least[heading]]):
+        shown[max(wide, key=lambda heading: (shown[heading], order.index(heading)))] -= 1
+    return shown
 
 
-def row_lines(columns: Sequence[Column], cells: Sequence[str], padding: int, fitting: Fitting) -> list[str]:
+def row_lines(widths: Mapping[str, int], cells: Sequence[str], padding: int, fitting: Fitting) -> list[str]:
     """Return a row's lines: several only if a text is wrapped."""
     texts = [
-        wrapped_text(cell, column.width) if column.heading in fitting.wrapped else [cell]
-        for column, cell in zip(columns, cells, strict=True)
+        wrapped_text(cell, width) if heading in fitting.wrapped else [cell]
+        for (heading, width), cell in zip(widths.items(), cells, strict=True)
     ]
     lines = []
     for parts in zip_longest(*texts, fillvalue=""):
         line = ""
-        for column, part in zip(columns, parts, strict=True):
-            text = shorten(part, column.width, sys.stdout)
-            line += coloured(text, fitting.colours.get((column.heading, part), ""), sys.stdout)
-            line += " " * (column.width - text_width(text) + padding)
+        for (heading, width), part in zip(widths.items(), parts, strict=True):
+            text = shorten(part, width, sys.stdout)
+            line += coloured(text, fitting.colours.get((heading, part), ""), sys.stdout)
+            line += " " * (width - text_width(text) + padding)
         lines.append(line.rstrip())
     return lines
 
@@ -189,6 +170,8 @@ class RowFormat(Frozen):
 
         A row that lacks what the template reads is left out: return an error for each cause.
         """
+        from machinectl.quantities import first_names
+
         texts: list[str] = []
         unprintable: dict[str, tuple[UsageError, list[str]]] = {}
         for machine, row in rows:
@@ -198,15 +181,12 @@ class RowFormat(Frozen):
                 unprintable.setdefault(exc.cause, (exc, []))[1].append(machine)
         if self.headings is not None:
             texts = align([line for text in [self.headings, *texts] for line in text.split("\n")], **layout)
-        errors = [unprintable_rows(error, machines) for error, machines in unprintable.values()]
+        test = Hint("If only some machines have it, test for it first: {{if .Labels.rack}}{{.Labels.rack}}{{end}}")
+        errors = [
+            MachineError(f"{error.cause} ({first_names(list(dict.fromkeys(machines)))})", test)
+            for error, machines in unprintable.values()
+        ]
         return "".join(f"{text}\n" for text in texts), errors
-
-
-def unprintable_rows(error: UsageError, machines: Iterable[str]) -> MachineError:
-    from machinectl.quantities import first_names
-
-    test = Hint("If only some machines have it, test for it first: {{if .Labels.rack}}{{.Labels.rack}}{{end}}")
-    return MachineError(f"{error.cause} ({first_names(list(dict.fromkeys(machines)))})", test)
 
 
 def print_rows(
