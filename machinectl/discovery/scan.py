@@ -14,14 +14,13 @@ from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
 from machinectl.discovery.services import identify_service
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.query_engines import driver_or_none, ssh_endpoint_or_none
+from machinectl.machines.machine_driver import ssh_or_none
 from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from machinectl.discovery.services import FoundService, SweepTarget
-    from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
 # Sockets at once: a /24 is scanned at both ports in one go. An unused LAN address occupies the kernel's neighbour table
@@ -139,17 +138,14 @@ def machines_by_address(store: Store) -> Mapping[str, list[str]]:
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
-    drivers: dict[str, Driver | None] = {}
     for name in store.names():
         try:
             machine = store.read(name)
             url = engine_url.parse_url(machine.url) if machine.url else None
         except MachineError:
             continue
-        if machine.driver not in drivers:
-            drivers[machine.driver] = driver_or_none(machine)
         # Behind a jump host, the same address may be another host.
-        ssh = None if machine.jump else ssh_endpoint_or_none(machine, drivers[machine.driver])
+        ssh = None if machine.jump else ssh_or_none(machine)
         yield name, [host for host in (url.host if url else "", ssh.host if ssh else "") if host]
 
 

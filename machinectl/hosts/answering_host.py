@@ -51,17 +51,13 @@ def answering_host(
             place = read_settings(replace(ssh, host=foreign)).address
             memory.skipped(place, f"its SSH key is not that of {machine.name}")
         return endpoint
-    raise none_answers(machine, list(failures.values()))
-
-
-def none_answers(machine: Machine, failures: list[SSHError]) -> SSHError:
-    """Offer to accept a new key only if all addresses show it: at one of them may be another host."""
-    refused = [failure for failure in failures if isinstance(failure, HostKeyRefused)]
+    # Offer to accept a new key only if all addresses show it: at one of them may be another host.
+    refused = [failure for failure in failures.values() if isinstance(failure, HostKeyRefused)]
     is_one = len(refused) == len(failures) and len({failure.shown for failure in refused}) == 1
-    told, *_ = refused or failures
+    told = next(iter(refused or failures.values()))
     told.advise(told.advice if is_one else Hint("See its addresses", "machinectl doctor", machine.name))
-    told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures))
-    return told
+    told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures.values()))
+    raise told
 
 
 def has_own_key(

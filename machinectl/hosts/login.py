@@ -62,17 +62,13 @@ class Login(Frozen):
         strict: bool = False,
     ) -> Login:
         """Add one host's secrets. Raises MachineError if a file has none."""
-
-        def secret(file: str, flag: str, given: str | None) -> str | None:
-            return read_secret(file, flag) if file else given
-
-        given = self.credentials
-        own = Credentials(
-            password=secret(password_file, "--ssh-password-file", given.password),
-            passphrase=secret(passphrase_file, "--ssh-passphrase-file", given.passphrase),
-            sudo_password=secret(sudo_password_file, "--sudo-password-file", given.sudo_password),
-        )
-        own.passphrases = given.passphrases
+        own = replace(self.credentials)
+        if password_file:
+            own.password = read_secret(password_file, "--ssh-password-file")
+        if passphrase_file:
+            own.passphrase = read_secret(passphrase_file, "--ssh-passphrase-file")
+        if sudo_password_file:
+            own.sudo_password = read_secret(sudo_password_file, "--sudo-password-file")
         return replace(self, credentials=own, host_key=host_key or self.host_key, strict=strict or self.strict)
 
 
@@ -131,7 +127,7 @@ def logged_in(
     # paramiko takes 150 ms to load.
     from machinectl.ssh.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
-    from machinectl.ssh.ssh_errors import NoKey, SSHError
+    from machinectl.ssh.ssh_errors import SSHError
 
     # A machine that is not created yet may be forgotten after a failure, with its key.
     how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
@@ -146,10 +142,6 @@ def logged_in(
                 return connect(
                     endpoint, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
                 )
-            except NoKey as exc:
-                if machine.phase == Phase.READY and exc.path == endpoint.key:
-                    raise missing_key(machine, exc.path) from exc
-                raise
             except SSHError as exc:
                 add_machine_hints(exc, machine, endpoint)
                 raise
@@ -179,48 +171,46 @@ def at_answering_address(
     return log_in(other)
 
 
-def missing_key(machine: Machine, key: str) -> SSHError:
-    """Return the error for a machine without its key: an import brings it on request only."""
-    from machinectl.ssh.ssh_errors import SSHError
-
-    hint = Hint("See why", "machinectl doctor", machine.name)
-    if option := flag_of_set(machine, "ssh-key"):
-        hint = Hint("Give it a key that its host knows", f"machinectl set {option} <FILE>", machine.name)
-    return SSHError(f'The SSH key of "{machine.name}" is missing: {key}', hint)
-
-
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:
-    """Name the commands that set the machine's port and key, and that switch its host on."""
-    from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
+    """Name the commands that set the machine's address, port and key, and that switch its host on."""
+    from machinectl.ssh.ssh_errors import SETTINGS, HostKeyRefused, NoKey, Unreachable
 
-    if machine.phase == Phase.READY:
-        error.hint = error.advice | (set_setting(machine, error.setting) if error.setting else NO_HINT)
-        if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
-            # Offer no key of one of several addresses.
-            see = Hint("See its addresses", "machinectl doctor", machine.name)
-            error.hint = see if machine.addresses else moved_hint(machine) | error.advice
-        off, hop = machine.name, ssh.jump
-        while hop:
-            # "" if the first jump host is no machine.
-            off, hop = hop.machine, hop.endpoint.jump
-        if off and isinstance(error, Unreachable):
-            error.hint |= Hint("if it is off", "machinectl start", off)
+    if machine.phase != Phase.READY:
+        return
+    doctor = Hint("See why", "machinectl doctor", machine.name)
+    if isinstance(error, NoKey) and error.path == ssh.key:
+        # An import brings it on request only.
+        error.cause = f'The SSH key of "{machine.name}" is missing: {error.path}'
+        error.hint = set_hint(machine, "ssh-key", "Give it a key that its host knows", "<FILE>") or doctor
+        return
+    error.hint = error.advice
+    if error.setting:
+        error.hint |= set_hint(machine, error.setting, *SETTINGS[error.setting])
+    if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
+        # Offer no key of one of several addresses.
+        see = Hint("See its addresses", "machinectl doctor", machine.name)
+        error.hint = see if machine.addresses else moved_hint(machine) | error.advice
+    off, hop = machine.name, ssh.jump
+    while hop:
+        # "" if the first jump host is no machine.
+        off, hop = hop.machine, hop.endpoint.jump
+    if off and isinstance(error, Unreachable):
+        error.hint |= Hint("if it is off", "machinectl start", off)
 
 
 def moved_hint(machine: Machine) -> Hint:
-    option = flag_of_set(machine, "ip-address")
-    place = f"{option} <ADDRESS>" if option else "--url <URL>"
-    return Hint(f"If the host of {machine.name} has another address now", f"machinectl set {place}", machine.name)
+    text = f"If the host of {machine.name} has another address now"
+    by_url = Hint(text, "machinectl set --url <URL>", machine.name)
+    return set_hint(machine, "ip-address", text, "<ADDRESS>") or by_url
 
 
-def set_setting(machine: Machine, setting: str) -> Hint:
+def set_hint(machine: Machine, setting: str, text: str, value: str) -> Hint:
     """Suggest the driver's `set` command, or the fleet file's key: `apply` takes back what `set` changes."""
-    from machinectl.ssh.ssh_errors import SETTINGS
-
-    text, value = SETTINGS[setting]
     option = flag_of_set(machine, setting)
-    if machine.fleet or not option:
-        return Hint(f"{text}, in the fleet file: {setting}: {value}") if option else NO_HINT
+    if not option:
+        return NO_HINT
+    if machine.fleet:
+        return Hint(f"{text}, in the fleet file: {setting}: {value}")
     return Hint(text, f"machinectl set {option} {value}", machine.name)
 
 

@@ -7,13 +7,11 @@ from functools import partial
 
 from machinectl import engine
 from machinectl.engine.endpoint import is_silence
-from machinectl.engine.wire import connected
 from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError, UsageError
 from machinectl.hosts.identity import probe_any_set, settle_pending
-from machinectl.machines.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
+from machinectl.machines.machine_driver import driver_instance, driver_of, endpoint_of, ssh_or_none
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.name_resolution import encoded
 from machinectl.state import State
 from machinectl.value_classes import Mutable, replace
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Endpoint, EngineQuery, Probe
     from machinectl.engine.endpoint import Deadline
-    from machinectl.engine.wire import Address
     from machinectl.machines.store import Store
 
     Each = TypeVar("Each", bound="MachineStatus")
@@ -67,27 +64,17 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
         return engine.Probe(known)
     probe, _ = probe_any_set(machine, deadline, question, connecting_share=CONNECTING_SHARE)
     if probe.silent or (machine.url.startswith("ssh://") and probe.state is not State.RUNNING):
-        way = ssh_endpoint_or_none(machine, driver)
+        way = ssh_or_none(machine) if driver else None
         if way and is_silent([replace(way, host=host) for host in (way.host, *machine.addresses)], deadline):
-            return powered_off(machine, probe)
+            place = machine.url.partition("://")[2]
+            return replace(
+                probe,
+                state=State.STOPPED,
+                leads_to="",
+                error=f"Nothing answers at {place}, nor at its SSH port: it is off or unreachable",
+                hint=Hint("Switch it on", "machinectl start", machine.name),
+            )
     return probe
-
-
-def powered_off(machine: Machine, probe: engine.Probe) -> engine.Probe:
-    return replace(
-        probe,
-        state=State.STOPPED,
-        leads_to="",
-        error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH port: it is off or unreachable",
-        hint=Hint("Switch it on", "machinectl start", machine.name),
-    )
-
-
-def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
-    try:
-        return with_jump_host(machine, driver.where(driver_instance(machine)).ssh) if driver else None
-    except MachineError:
-        return None
 
 
 def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
@@ -107,30 +94,21 @@ def driver_or_none(machine: Machine) -> Driver | None:
 
 def is_silent(ways: Sequence[SSHEndpoint], deadline: Deadline) -> bool:
     """Return whether no SSH port answers; False if only a jump host can reach one."""
-    addresses = [address for way in ways for address in addresses_of_host(way)]
-    for done, (family, address) in enumerate(addresses):
+    from machinectl.ssh.ssh_settings import read_settings
+
+    for done, way in enumerate(ways):
         try:
-            left = deadline.remaining() or 0
-            connected(family, address, left / (len(addresses) - done)).close()
-        except OSError as exc:
-            if not is_silence(exc):
+            settings = read_settings(way)
+            if not settings.is_direct:
+                return False
+            left = (deadline.remaining() or 0) / (len(ways) - done)
+            socket.create_connection((settings.hostname, settings.port), left).close()
+        except (MachineError, OSError, UnicodeError) as exc:
+            if not (isinstance(exc, OSError) and is_silence(exc)):
                 return False
         else:
             return False
-    return bool(addresses)
-
-
-def addresses_of_host(way: SSHEndpoint) -> list[Address]:
-    from machinectl.ssh.ssh_settings import read_settings
-
-    try:
-        settings = read_settings(way)
-        if not settings.is_direct:
-            return []
-        answers = socket.getaddrinfo(encoded(settings.hostname), settings.port, settings.family, socket.SOCK_STREAM)
-    except (MachineError, OSError, UnicodeError):
-        return []
-    return [(family, address) for family, _, _, _, address in answers]
+    return True
 
 
 class MachineStatus(Mutable):

@@ -57,8 +57,7 @@ def run_remote_script(
         with ExitStack() as stack:
             pin = pin_in_store(store, console, machine)
             session = stack.enter_context(logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin))
-            runner = root_runner(session, console, login) if order.sudo else session
-            return runner, stack.pop_all()
+            return root_runner(session, console, login) if order.sudo else session, stack.pop_all()
 
     # Logging in may block: a silent host, a lock, a prompt.
     begun = over.unless(begin, lambda found: found[1].close())
@@ -71,13 +70,11 @@ def run_remote_script(
 
 def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
-    if not failure.is_silent:
-        return
     from machinectl.ssh.connection_failures import connect_error
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)
-    if chosen.connect_timeout <= CONNECT_SECONDS and chosen.is_direct:
+    if failure.is_silent and chosen.connect_timeout <= CONNECT_SECONDS and chosen.is_direct:
         error = connect_error(chosen, TimeoutError())
         add_machine_hints(error, machine, endpoint)
         raise error from failure
