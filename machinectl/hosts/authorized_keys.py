@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held
     from machinectl.ssh.runner import Runner
 
+# Titles of steps; the path of authorized_keys follows.
+AUTHORIZING, REMOVING = "Authorizing your key", "Removing your key"
 # $2 is the key on stdin, in base64.
 READ_KEY = "IFS= read -r key || exit\nset -f; set -- $key\n"
 
@@ -64,10 +66,6 @@ def take_out_command(path: str, made: str) -> str:
     return script
 
 
-def authorize_key(runner: Runner, public_key: str) -> None:
-    runner.run(AUTHORIZE, input=f"{public_key}\n".encode())
-
-
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
     """Return None if the key is already authorized."""
     made, _, path = runner.run(FIND_KEY, input=f"{public_key}\n".encode()).text.partition("\n")
@@ -79,22 +77,14 @@ def authorize_login_key(held: Held, console: Console, runner: Runner, public_key
     change = authorized_key_change(runner, public_key)
     if change is None:
         return
-    with console.step(authorizing_title(change)):
+    with console.step(f"{AUTHORIZING}: {change.path}"):
         held.keep_changes([change])
-        authorize_key(runner, public_key)
+        runner.run(AUTHORIZE, input=f"{public_key}\n".encode())
 
 
 def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None:
     for change in of_kind(held.machine.changes, KeyAuthorized):
-        with console.step(unauthorizing_title(change)):
+        with console.step(f"{REMOVING}: {change.path}"):
             runner.run(take_out_command(change.path, change.made), input=f"{change.key}\n".encode())
         held.machine.changes = [each for each in held.machine.changes if each != change]
         held.write()
-
-
-def authorizing_title(change: KeyAuthorized) -> str:
-    return f"Authorizing your key: {change.path}"
-
-
-def unauthorizing_title(change: KeyAuthorized) -> str:
-    return f"Removing your key: {change.path}"

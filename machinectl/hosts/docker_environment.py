@@ -8,7 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 # docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
@@ -45,21 +44,17 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
 
         settle_pending(store, name)
     if machine.tls:
-        warn_of_certificates(store, machine)
+        # Docker would fail. No warning if one expires soon: shells start with `env`.
+        from machinectl.machines.tls_warnings import expired_certificate, unusable_certificates
+
+        if problem := unusable_certificates(machine) or expired_certificate(machine):
+            store.warn(problem.cause, problem.hint)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.urls[0],
         "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
         "DOCKER_MACHINE_NAME": name,
     }
-
-
-def warn_of_certificates(store: Store, machine: Machine) -> None:
-    """Warn if docker would fail; not if a certificate expires soon, as shells start with `env`."""
-    from machinectl.machines.tls_warnings import expired_certificate, unusable_certificates
-
-    if problem := unusable_certificates(machine) or expired_certificate(machine):
-        store.warn(problem.cause, problem.hint)
 
 
 def machine_at_url(store: Store, url: str) -> str:

@@ -67,7 +67,12 @@ class Edit:
         check_addresses(machine)
         if self.addresses:
             check_free(held.store, machine)
-        waits = bool(machine.changes) and self.concerns_host and leave_to_provision(machine, before)
+        waits = False
+        if machine.changes and self.concerns_host:
+            if machine.phase == Phase.READY and not machine.pending:
+                machine.applied = before
+            waits = host_settings(machine) != machine.applied
+            machine.pending, machine.applied = (PROVISION, machine.applied) if waits else ("", {})
         held.write()
         return waits
 
@@ -91,10 +96,6 @@ class Edit:
         if self.url is not None:
             tls = machine.tls if self.tls is None else self.tls
             change_url(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
-        if self.context is not None:
-            machine.context = self.context
-        if self.provision is not None:
-            machine.provision = self.provision
         if self.jump is not None:
             machine.jump = jump_hosts.with_type(self.jump, exists)
             if self.jump and endpoints_of(machine).ssh is None:
@@ -103,15 +104,15 @@ class Edit:
             machine.addresses = list(self.addresses)
         if self.lifetime is not None:
             check_lifetime(self.lifetime)
-            machine.lifetime = self.lifetime
+        for name in ("context", "provision", "lifetime"):
+            if (value := getattr(self, name)) is not None:
+                setattr(machine, name, value)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", Hint("Omit --tls"))
             machine.tls = self.tls
-        machine.labels = {
-            **{key: value for key, value in machine.labels.items() if key not in self.unlabel},
-            **self.labels,
-        }
+        kept = {key: value for key, value in machine.labels.items() if key not in self.unlabel}
+        machine.labels = {**kept, **self.labels}
         machine.engine = replace(machine.engine, **self.engine)
         machine.engine.check()
         self._check_ssh_only(machine)
@@ -131,15 +132,6 @@ class Edit:
 def host_settings(machine: Machine) -> dict[str, Any]:
     """Return the settings that `provision` applies, as in a record."""
     return {"engine": machine.engine.dump(), "labels": machine.labels, "addresses": machine.addresses}
-
-
-def leave_to_provision(machine: Machine, before: Mapping[str, Any]) -> bool:
-    """Return whether `provision` must apply the settings, and record that. `before` are those before the edit."""
-    if machine.phase == Phase.READY and not machine.pending:
-        machine.applied = dict(before)
-    waits = host_settings(machine) != machine.applied
-    machine.pending, machine.applied = (PROVISION, machine.applied) if waits else ("", {})
-    return waits
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:

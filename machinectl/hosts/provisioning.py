@@ -143,7 +143,7 @@ def preview_provisioning(
             line = public_key(there.ssh, login.credentials.passphrase)
             if change := authorized_keys.authorized_key_change(session, line):
                 outcomes = (
-                    Outcome(authorized_keys.authorizing_title(change), changed=True, details=(f"add {line}",)),
+                    Outcome(f"{authorized_keys.AUTHORIZING}: {change.path}", changed=True, details=(f"add {line}",)),
                     *outcomes,
                 )
         return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts import shared_hosts
-from machinectl.hosts.authorized_keys import remove_authorized_keys, unauthorizing_title
+from machinectl.hosts.authorized_keys import REMOVING, remove_authorized_keys
 from machinectl.hosts.engine_restart import after_failure, prove
 from machinectl.hosts.host_owner import check_not_lost
 from machinectl.hosts.host_plan import HostPlan, Outcome
@@ -82,7 +82,7 @@ class Purge:
                 keys = of_kind(run.machine.changes, KeyAuthorized)
         return [
             *outcomes,
-            *(Outcome(unauthorizing_title(key), changed=True, details=(f"remove {key.key}",)) for key in keys),
+            *(Outcome(f"{REMOVING}: {key.path}", changed=True, details=(f"remove {key.key}",)) for key in keys),
         ]
 
     def carry_out(self, run: HostRun) -> HostPlan:

@@ -96,7 +96,8 @@ class RolloutOrder:
     def take(self) -> str | None:
         """Return the next machine, or None if none may start now or none is left."""
         for name in self._waiting:
-            if self._may_begin(name):
+            is_in_later_batch = name in self._rolled and name not in self._batches[0]
+            if not is_in_later_batch and not any(map(self._is_under_way, self._after.get(name, ()))):
                 del self._waiting[name]
                 self._at_work.add(name)
                 return name
@@ -111,13 +112,8 @@ class RolloutOrder:
             self.stopped += [other for other in self._waiting if other in self._rolled]
             for other in self.stopped:
                 self._waiting.pop(other, None)
-        while self._batches and not any(self._is_under_way(other) for other in self._batches[0]):
+        while self._batches and not any(map(self._is_under_way, self._batches[0])):
             del self._batches[0]
-
-    def _may_begin(self, name: str) -> bool:
-        if name in self._rolled and name not in self._batches[0]:
-            return False
-        return not any(self._is_under_way(other) for other in self._after.get(name, ()))
 
     def _is_under_way(self, name: str) -> bool:
         return name in self._waiting or name in self._at_work

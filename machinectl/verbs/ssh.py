@@ -27,6 +27,6 @@ VERBS = {
 
 
 def ssh(here: Session, *, words: list[str], login: Login) -> int:
-    from machinectl.hosts import foreground_ssh
+    from machinectl.hosts import openssh_programs
 
-    return foreground_ssh.ssh(here.store, here.console, words, login, native=here.native_ssh)
+    return openssh_programs.ssh(here.store, here.console, words, login, native=here.native_ssh)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.authorized_keys import authorize_key
+from machinectl.hosts.authorized_keys import AUTHORIZE
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -189,8 +189,8 @@ def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: 
         with pytest.raises(LoginRefused, match="the password given"):
             log_in(at(host, user, key=key), credentials=Credentials(password="falsch"))
         with log_in(at(host, user, key=key), credentials=Credentials(password=PASSWORD)) as session:
-            authorize_key(session, public_line(key))
-            authorize_key(session, public_line(key))
+            session.run(AUTHORIZE, input=f"{public_line(key)}\n".encode())
+            session.run(AUTHORIZE, input=f"{public_line(key)}\n".encode())
         with log_in(at(host, user, key=key)) as session:
             assert session.run("wc -l < ~/.ssh/authorized_keys; stat -c %a ~/.ssh ~/.ssh/authorized_keys").text == (
                 "1\n700\n600"
