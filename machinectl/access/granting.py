@@ -25,7 +25,7 @@ from machinectl.machines import holders
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
-from machinectl.provision.decision import NotWritten, RolledBack
+from machinectl.provision.decision import RolledBack
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import DAY, parse_lifetime, rfc3339
 from machinectl.value_classes import replace
@@ -193,7 +193,7 @@ def accepted_holder(
     except MachineError as exc:
         is_new = holder.who not in before.holders
         is_untouched = (machine.revision, machine.changes) == (before.revision, before.changes)
-        if is_new and (is_untouched or isinstance(exc, NotWritten | RolledBack)):
+        if is_new and (is_untouched or isinstance(exc, RolledBack)):
             # The host is as before, so that there is nothing to end.
             machine.holders = before.holders
             held.write()

@@ -10,7 +10,6 @@ from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.steps import docker_socket, engine_goal
-from machinectl.provision.target import Target
 from machinectl.quantities import memory_size, plural
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Target
 
 CLOCK, SERVICE, LIVE, CONTAINERS = "Clock", "Service", "Live-restore", "Containers"
 DISK, FILES, MEMORY, RESTART = "Disk", "Files", "Memory", "Pending restart"
@@ -92,16 +92,6 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
         (not ours and host.socket.active, OK, f"{unit} is running", NO_HINT),
         (True, BROKEN, f"{unit} is running, but not enabled at boot", Hint("Enable it", again if ours else enable)),
     )
-
-
-def write_check(host: Facts, shell: Shell) -> Check | None:
-    """Return what keeps root from changing the engine's files, None for nothing."""
-    try:
-        preflight.check_files(host, Target(""))
-    except CheckFailed as exc:
-        parts = ((text, command and shell.script(command), False) for text, command, _ in exc.hint.parts)
-        return broken(FILES, exc.cause, Hint.of(*parts))
-    return None
 
 
 def forgotten_containers_check(host: Facts, shell: Shell) -> Check:
@@ -228,5 +218,4 @@ def listener_source(found: Facts, shell: Shell) -> str:
     """Return the command that shows where the host makes the engine listen."""
     if any(map(engine_goal.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
         return shell.command(f"cat {found.config_path}")
-    in_socket = any(map(engine_goal.port_of, found.socket_listens))
-    return shell.command("systemctl cat docker.socket" if in_socket else "systemctl cat docker.service")
+    return shell.command("systemctl cat docker.service")

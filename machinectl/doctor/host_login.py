@@ -99,9 +99,8 @@ def logged_in_inside(
     try:
         asked = datetime.now(UTC)
         # Do not wait for another run on the host.
-        script = host_health.with_health(host_facts.facts_command(engine_port_of(machine), patience=0), DATA)
-        said, fares = host_health.split_output(root.run(script, timeout=timeout * READS, check=False).stdout)
-        found = host_facts.parse_facts(said)
+        script = host_facts.facts_command(engine_port_of(machine), patience=0)
+        found = host_facts.parse_facts(root.run(script, timeout=timeout * READS, check=False).stdout)
         if machine.engine.ssh_only and found.running:
             found = replace(found, docker_over_ssh=docker_socket.ask_over_ssh(session))
     except MachineError as exc:
@@ -109,9 +108,8 @@ def logged_in_inside(
     seen = Inside(checks, shell, found, off=found.time - asked)
     try:
         data = str(found.info.get("DockerRootDir") or DATA)
-        if data != DATA:
-            fares = root.run(host_health.health_command(data), timeout=timeout * READS, check=False).stdout
-        return replace(seen, health=host_health.parse_health(fares))
+        said = root.run(host_health.health_command(data), timeout=timeout * READS, check=False).stdout
+        return replace(seen, health=host_health.parse_health(said))
     except MachineError as exc:
         return replace(seen, checks=(*checks, unknown(HOST, f"disks and memory not read: {exc.cause}", exc.hint)))
 

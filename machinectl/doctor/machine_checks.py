@@ -150,8 +150,6 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         access = machine.tls and engine_configuration.accepted_clients_check(found, ca, holders_of(machine), shell)
         if access:
             yield access
-    if ours and (unwritable := host_condition.write_check(found, shell)):
-        yield unwritable
     if found.running:
         # Whether the next `provision` changes live-restore.
         owed = value_or(False, lambda: live_restore.give_back(found, target_of(machine)) is not None)

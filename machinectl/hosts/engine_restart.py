@@ -123,7 +123,6 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
     host, name = run.host, run.machine.name
     allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, host, allowed)
     preflight.check_root(host, target)
-    preflight.check_files(host, target)
     if not host.dockerd:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', Hint("Install it", "machinectl provision", name)
@@ -132,8 +131,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
         # A wait for the engine does not help with another computer's host.
         check(host)
         raise EngineStopped(name)
-    preflight.check_startable(host, target)
-    docker_socket.check_not_masked(host)
+    docker_socket.check_startable(host)
     restart_risks.refuse_swarm(host, allowed)
     moves = engine_config.pending_moves(host)
     if moves and not allowed.force:

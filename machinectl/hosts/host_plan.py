@@ -60,11 +60,10 @@ def host_summary(host: Facts, port: int, *, ssh_only: bool = False, allowed: All
     """Describe a host; `allowed` if the command has --open-firewall."""
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
-    containers = len(host.containers) if host.running else host.stored
     rule = firewall.blocking(host, port)
     return (
         f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
-        f"{engine}, {running}, {plural(containers, 'container')}" if host.dockerd else "No engine",
+        f"{engine}, {running}, {plural(len(host.containers), 'container')}" if host.dockerd else "No engine",
         "Network: the engine listens on no port; SSH leads to it"
         if ssh_only
         else f"Firewall: {rule.firewall} blocks port {port}; {firewall_advice(rule, allowed)}"
@@ -80,9 +79,8 @@ def firewall_advice(rule: firewall.Rule, allowed: Allowed | None) -> str:
 
 
 def with_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
-    """Return a decision's details, with daemon.json's diff instead of its keys."""
-    diff = config_diff(host, decision)
-    return (*(each for each in decision.details if not (diff and each.startswith(f'{host.config_path}: "'))), *diff)
+    """Return a decision's details, with daemon.json's diff."""
+    return (*decision.details, *config_diff(host, decision))
 
 
 def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:

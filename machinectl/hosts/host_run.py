@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import CheckFailed, Hint
+from machinectl.errors import CheckFailed
 from machinectl.hosts import shared_hosts
 from machinectl.hosts.host_owner import CA, has_left_no_certificate, take_over_history
 from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summary, with_diff
@@ -15,10 +15,9 @@ from machinectl.hosts.identity import Identity, settle_pending_held, store_pendi
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import NotWritten, OptionRefused, RolledBack, tail
+from machinectl.provision.decision import OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
-from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps.installation import unrecorded_packages
 from machinectl.swarm_nodes import draining
@@ -271,8 +270,7 @@ class HostRun:
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
         if not (self.before and self.before.dockerd and command and new) or (self.held and begun):
             return
-        for checked in (path, DRAFT):
-            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
+        command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
         draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
         result = self.remote.run(command, input=draft, check=False)
         said = tail(result).replace(" with file /dev/stdin", "")
@@ -327,8 +325,6 @@ class HostRun:
         """Name the commands that change what the engine complains of."""
         if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
-        elif isinstance(error, NotWritten):
-            error.hint = Hint("See why on the host", "machinectl ssh", self.machine.name, error.command)
         return error
 
     @contextmanager

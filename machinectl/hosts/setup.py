@@ -22,7 +22,7 @@ from machinectl.machines.store.held_machines import record_look
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.client_cas import ca_digests, cas_on_host
 from machinectl.provision.decision import InUse
-from machinectl.provision.facts import docker_unit, host_facts
+from machinectl.provision.facts import docker_unit
 from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.provision.steps import docker_socket, engine_goal
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
@@ -102,11 +102,8 @@ class HostSetup:
         if run.held:
             run.held.finish_files()
         host, machine = run.look(), run.machine
-        warnings = [preflight.wrong_clock(host, host_facts.now())]
         if host.dockerd and not host.version.startswith(machine.engine.version):
-            warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
-        for warning in filter(None, warnings):
-            run.console.warn(warning)
+            run.console.warn(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
         if host.containers and not self.allowed.in_use:
             raise InUse(machine.name, host.containers)
 

@@ -26,7 +26,6 @@ from machinectl.machines.tls_warnings import repair_hint
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
-from machinectl.provision.facts import host_facts
 from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.job import INSTALL_ONLY, NewFile, apply_job
@@ -161,8 +160,6 @@ class TrustChange:
         """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
         if self.target.new_cas:
             preflight.check_clock(run.host, self.target)
-        if warning := preflight.wrong_clock(run.host, host_facts.now()):
-            run.console.warn(warning)
 
     def change_unread_list(self, run: HostRun) -> None:
         """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
@@ -192,7 +189,6 @@ class TrustChange:
         if not engine_restart.is_stopped(run.host):
             return False
         preflight.check_root(run.host, self.target)
-        preflight.check_files(run.host, self.target)
         run.catch_up()
         self.check(run, run.host)
         self.is_changed = run.take(lambda host, _: trust_change(run.machine, host, self.target))
@@ -267,9 +263,6 @@ def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
         by = Revision.parse(host.revision).by or "another computer"
         cause = f'The engine of "{name}" does not accept the CA on record here: {by} has changed it'
         raise NeedsProvisioning(cause, name)
-    # An end goes on as long as its small files can be written.
-    if target.new_cas:
-        preflight.check_room(host, target)
 
 
 def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:

@@ -16,7 +16,7 @@ from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
-from machinectl.quantities import first_names, plural
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,16 +160,11 @@ def holder_named_by(subject: str) -> str:
 
 
 def damage(facts: Facts) -> str:
-    """Say which certificates in clients.pem nobody can read, by the lines where they begin; "" for none."""
+    """Say how many certificates in clients.pem cannot be read, "" for none: their clients have no access."""
     text = file_text(facts, CLIENTS)
     readable = {match.start() for match in CERTIFICATE.finditer(text) if subject_of(match[0]) != UNREADABLE}
-    begins = (match.start() for match in BEGIN.finditer(text))
-    lines = [str(text.count(b"\n", 0, start) + 1) for start in begins if start not in readable]
-    if not lines:
-        return ""
-    found, its = plural(len(lines), "certificate"), "its" if len(lines) == 1 else "their"
-    at = f"line{'s' if len(lines) > 1 else ''} {first_names(lines, MOST_NAMED)}"
-    return f"{found} in {CLIENTS} cannot be read ({at}): the engine does not accept {its} clients"
+    count = sum(match.start() not in readable for match in BEGIN.finditer(text))
+    return f"{plural(count, 'certificate')} in {CLIENTS} cannot be read" if count else ""
 
 
 def unrecorded_cas(facts: Facts, recorded: AbstractSet[str], names: Mapping[str, str] = NO_NAMES) -> list[str]:

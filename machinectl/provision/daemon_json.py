@@ -122,18 +122,14 @@ def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, An
     found: dict[str, Any] = {}
     for option in given:
         flag, equals, value = option.lstrip("-").partition("=")
-        ours = flag in {"host", "hosts", "H"} or flag.startswith("tls")
-        if ours:
+        is_ours = flag in {"host", "hosts", "H"} or flag.startswith("tls")
+        if is_ours or not flag or flag in STRUCTURES:
             raise UsageError(
-                f"--engine-opt {option!r} cannot be used: machinectl sets it",
-                Hint("Leave it out")
-                if flag.startswith("tls")
-                else Hint("Leave it out; for another address, use --engine-bind"),
-            )
-        if not flag or flag in STRUCTURES:
-            raise UsageError(
-                f"--engine-opt {option!r} cannot be used: its value is a structure",
-                Hint("Set it in the host's daemon.json"),
+                f"--engine-opt {option!r} cannot be used: "
+                + ("machinectl sets it" if is_ours else "its value is a structure"),
+                Hint("Leave it out; for another address, use --engine-bind")
+                if is_ours
+                else Hint("Set it in the host's daemon.json"),
             )
         key = config_key(flag)
         if flag in LISTS:

@@ -88,14 +88,6 @@ class OptionRefused(EngineDown):
         super().__init__(cause, Hint("Correct the option that it names, then run the same command again"))
 
 
-class NotWritten(MachineError):
-    """Nothing was changed: root cannot write. `command` shows why."""
-
-    def __init__(self, cause: str, command: str) -> None:
-        super().__init__(cause, Hint("See why on the host", command))
-        self.command = command
-
-
 class NotRestarted(RolledBack):
     """dockerd refuses the configuration on its host, and runs on: no other engine needs to wait."""
 
@@ -106,35 +98,32 @@ def log_command(init: str) -> str:
     return "tail -n 50 /var/log/docker.log" if init == "openrc" else "journalctl -u docker.service"
 
 
+# By apply.sh's exit status: something to correct, and something to look at.
+REFUSED = {
+    3: "The engine does not start with the new configuration; with the old one, it runs again",
+    7: "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
+    8: "The engine cannot create a container with the new configuration; with the old one, it runs again",
+}
+FAILED = {
+    4: "The engine works neither with the new configuration nor with the old one, which was restored",
+    6: "The engine did not apply the new configuration on reload; the old one is back, and nothing was restarted",
+    9: "The host's disk is full, and a restart of the engine would lose its containers; nothing was restarted",
+}
+
+
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     said = tail(result)
-    # By exit status.
-    refused = {
-        3: "The engine does not start with the new configuration; with the old one, it runs again",
-        7: "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
-        8: "The engine cannot create a container with the new configuration; with the old one, it runs again",
-    }
-    causes = {
-        4: (
-            "The engine works neither with the new configuration nor with the old one, which was restored",
-            Hint("Look on the host", log_command(init)),
-        ),
-        6: (
-            "The engine did not apply the new configuration on reload; the old one is back, and nothing was restarted",
-            Hint("Look on the host", f"docker info; {log_command(init)}"),
-        ),
-        9: (
-            "The host's disk is full, and a restart of the engine would lose its containers; nothing was restarted",
-            Hint("Make room on the host", "docker system prune") | Hint("then run the same command again"),
-        ),
-    }
-    if result.status in refused:
-        return OptionRefused(f"{refused[result.status]}:\n{said}")
-    if result.status in causes:
-        cause, hint = causes[result.status]
-        return EngineDown(f"{cause}:\n{said}", hint)
+    if result.status in REFUSED:
+        return OptionRefused(f"{REFUSED[result.status]}:\n{said}")
+    if result.status in FAILED:
+        look = Hint("Look on the host", f"df -h; docker info; {log_command(init)}")
+        return EngineDown(f"{FAILED[result.status]}:\n{said}", look | Hint("then run the same command again"))
     if result.status == 5:  # noqa: PLR2004 - apply.sh
-        return not_written(said)
+        places = "/etc/docker /etc/docker/machinectl /etc/systemd/system"
+        return RolledBack(
+            f"The configuration could not be written; its files are unchanged:\n{said}",
+            Hint("See why on the host", f"df -h {places} /run; df -i /etc; lsattr -d {places} /etc/docker/*"),
+        )
     return job_not_started(result) or MachineError(
         f"The work on the host was interrupted: {said}",
         Hint("Run the same command again: it first restores what was left half done"),
@@ -149,28 +138,15 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
     return error
 
 
-def not_written(said: str) -> MachineError:
-    """Explain why apply.sh wrote nothing: the last line says what failed, the first why."""
-    *earlier, last = said.splitlines()
-    why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
-    places = "/etc/docker /etc/docker/machinectl /etc/systemd/system"
-    return NotWritten(
-        f"The configuration could not be written; its files are unchanged: {why}",
-        f"df -h {places} /run; df -i /etc; lsattr -d {places} /etc/docker/* /etc/docker/machinectl/*",
-    )
-
-
 def failure(cause: str, hint: Hint) -> Callable[[RemoteResult], MachineError]:
     """Return what explains a command's failure: `cause`, with its last lines."""
     return lambda result: job_not_started(result) or MachineError(f"{cause}: {tail(result)}", hint)
 
 
 def job_not_started(result: RemoteResult) -> MachineError | None:
-    """Return an error if launch.sh did not start the job."""
-    if result.status == 75:  # noqa: PLR2004 - launch.sh
-        return MachineError(
-            f"Another run is at work on the host: {tail(result)}", Hint("Wait for it to end, and try again")
-        )
+    """Return an error if another job, or another package manager, runs on the host."""
+    if result.status == 75:  # noqa: PLR2004 - launch.sh, install.sh
+        return MachineError(f"The host is busy: {tail(result)}", Hint("Wait for it to end, and try again"))
     return None
 
 

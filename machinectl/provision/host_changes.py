@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, dataclass, field, fields, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Kind = TypeVar("Kind", bound="Change")
 
@@ -36,50 +37,32 @@ PUBLIC_KEY = r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
-def valid_text(value: Any) -> str:
-    """Return text that a file can hold. Raises TypeError or ValueError."""
-    if not isinstance(value, str):
-        raise TypeError(value)
-    # JSON may contain half a surrogate pair, which cannot be written.
-    value.encode("utf-8", "surrogateescape")
-    return value
-
-
-def pattern_reader(pattern: str) -> Callable[[Any], str]:
-    """Return a reader of whole matches. It raises TypeError or ValueError."""
-
-    def read(value: Any) -> str:
-        if not re.fullmatch(pattern, valid_text(value)):
-            raise ValueError(value)
-        return valid_text(value)
-
-    return read
-
-
-def type_reader(kind: type) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if not isinstance(value, kind):
-            raise TypeError(value)
-        return value
-
-    return read
-
-
-def optional_reader(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
 def path_field(pattern: str) -> Any:
     """Declare a field stored in the record's `path`."""
     return field(metadata={"pattern": pattern})
 
 
-def record_field(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
-    """Declare a field stored under its own key, except the default.
+def record_field(*kinds: type, pattern: str = "", default: Any = MISSING, missing: Any = MISSING) -> Any:
+    """Declare a field stored under its own key, except the default. A text, or each of a list, matches `pattern`.
 
     `missing` is for older versions' records.
     """
-    return field(default=default, metadata={"read": read, "missing": default if missing is MISSING else missing})
+    missing = default if missing is MISSING else missing
+    return field(default=default, metadata={"kinds": kinds, "matches": pattern, "missing": missing})
+
+
+def checked(value: Any, kinds: Sequence[type], pattern: str) -> Any:
+    """Return a recorded value, a list as a tuple. Raises TypeError or ValueError."""
+    if type(value) not in kinds:
+        raise TypeError(value)
+    if isinstance(value, list):
+        return tuple(checked(each, [str], pattern) for each in value)
+    if isinstance(value, str):
+        # JSON may contain half a surrogate pair, which cannot be written.
+        value.encode("utf-8", "surrogateescape")
+        if pattern and not re.fullmatch(pattern, value):
+            raise ValueError(value)
+    return value
 
 
 @dataclass(frozen=True)
@@ -120,7 +103,7 @@ class Change:
         data = {"kind": self.KIND, "path": self.about, **self.more}
         for each in fields(self):
             value = getattr(self, each.name)
-            if "read" in each.metadata and (each.default is MISSING or value != each.default):
+            if "kinds" in each.metadata and (each.default is MISSING or value != each.default):
                 data[each.name] = list(value) if isinstance(value, tuple) else value
         return data
 
@@ -138,10 +121,10 @@ class Change:
             raise ValueError(about)
         values = match.groupdict()
         for each in fields(cls):
-            if "read" in each.metadata:
-                missing = each.metadata["missing"]
-                known = each.name in more or missing is MISSING
-                values[each.name] = each.metadata["read"](more.pop(each.name)) if known else missing
+            if "kinds" in each.metadata:
+                kinds, pattern, missing = (each.metadata[key] for key in ("kinds", "matches", "missing"))
+                is_known = each.name in more or missing is MISSING
+                values[each.name] = checked(more.pop(each.name), kinds, pattern) if is_known else missing
         return cls(**values, more=more)
 
 
@@ -202,7 +185,7 @@ class PackageInstalled(Change):
     UNDOING = "stays, unless --purge-engine is given"
 
     package: str = path_field(ENGINE_PACKAGE)
-    along: tuple[str, ...] = record_field(lambda value: tuple(map(pattern_reader(NAME), type_reader(list)(value))), ())
+    along: tuple[str, ...] = record_field(list, pattern=NAME, default=())
 
     @property
     def done(self) -> str:
@@ -225,8 +208,8 @@ class PortOpened(Change):
 
     firewall: str = path_field("[^:]*")
     port: str = path_field("[0-9]{1,5}")
-    undo: str = record_field(valid_text)
-    made: str = record_field(pattern_reader(ZONE_FILE), "")
+    undo: str = record_field(str)
+    made: str = record_field(str, pattern=ZONE_FILE, default="")
 
 
 @dataclass(frozen=True)
@@ -241,7 +224,7 @@ class KeyAuthorized(Change):
 
     path: str = path_field(AUTHORIZED_KEYS)
     key: str = path_field(PUBLIC_KEY)
-    made: str = record_field(valid_text)
+    made: str = record_field(str)
 
     @property
     def done(self) -> str:
@@ -276,10 +259,10 @@ class ConfigMerged(Change):
     KIND = "config"
 
     path: str = path_field(PATH)
-    before: str | None = record_field(optional_reader(valid_text))
-    mode: str = record_field(pattern_reader(MODE), missing="644")
-    ours: Mapping[str, Any] = record_field(type_reader(dict))
-    written: str = record_field(valid_text, missing="")
+    before: str | None = record_field(str, NoneType)
+    mode: str = record_field(str, pattern=MODE, missing="644")
+    ours: Mapping[str, Any] = record_field(dict)
+    written: str = record_field(str, missing="")
 
     @property
     def done(self) -> str:
@@ -310,8 +293,8 @@ class LiveRestoreChanged(Change):
     DONE = "changed live-restore in {path}, for a restart of the engine"
 
     path: str = path_field(PATH)
-    before: bool | None = record_field(optional_reader(type_reader(bool)))
-    text: str | None = record_field(optional_reader(valid_text), None)
+    before: bool | None = record_field(bool, NoneType)
+    text: str | None = record_field(str, NoneType, default=None)
 
     @property
     def undoing(self) -> str:
@@ -363,7 +346,7 @@ def load_change(data: Any) -> Change:
     """Return a recorded change, or an UnknownChange. Never raises."""
     try:
         more = dict(data)
-        return KINDS[more.pop("kind")].load(valid_text(more.pop("path")), more)
+        return KINDS[more.pop("kind")].load(checked(more.pop("path"), [str], ""), more)
     except (KeyError, TypeError, ValueError):
         return UnknownChange(data)
 

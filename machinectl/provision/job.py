@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 ENGINE = ("engine.sh", "container.sh")
-# A configuration for dockerd to check, in the job's directory.
-DRAFT = "daemon.json"
 # launch.sh's line with the last line of the job's output.
 PROGRESS = b"progress: "
 # Bytes kept of a line without an end.
@@ -154,15 +152,14 @@ class Activation:
     """How the engine applies files: `action` is restart, reload or none.
 
     It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
-    files first, or `draft`, which is daemon.json in the job's directory. `live_restore` is expected after a reload.
-    `containers`: keep (refuse to restart if the disk is full), or "".
+    files first. `live_restore` is expected after a reload. `containers`: keep (refuse to restart if the disk is full),
+    or "".
     """
 
     action: str = "none"
     port: int = 0
     socket: str = ""
     validate: str = ""
-    draft: bytes = field(default=b"", repr=False)
     live_restore: str = ""
     containers: str = ""
     enable: bool = False
@@ -186,8 +183,6 @@ def apply_job(
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
     if afterwards:
         contents["afterwards"] = afterwards.content or b""
-    if activation.draft:
-        contents[DRAFT] = activation.draft
     variables = {
         "init": init,
         "action": activation.action,

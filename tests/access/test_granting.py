@@ -24,7 +24,7 @@ from machinectl.machines.holders import (
     find_holder,
 )
 from machinectl.machines.record import Machine
-from machinectl.provision.decision import NotRestarted, NotWritten
+from machinectl.provision.decision import NotRestarted, RolledBack
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
@@ -149,9 +149,7 @@ def test_a_certificate_lives_as_long_as_its_kind_or_the_machine_says(
     assert host.accepted
 
 
-@pytest.mark.parametrize(
-    "failure", [MachineError("refused"), NotWritten("/etc", "ls"), NotRestarted("dockerd refuses")]
-)
+@pytest.mark.parametrize("failure", [MachineError("refused"), RolledBack("full"), NotRestarted("refused")])
 def test_a_failure_that_leaves_the_host_as_it_was_leaves_no_holder(
     store: Store, host: Host, orion: Machine, monkeypatch: pytest.MonkeyPatch, failure: MachineError
 ) -> None:

@@ -297,18 +297,6 @@ def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/etc/docker", OWN_DIRECTORY, DAEMON_JSON])
-def test_files_that_root_cannot_write_are_broken(path: str) -> None:
-    assert host_condition.write_check(recorded("docker"), SUDO) is None
-    assert host_condition.write_check(recorded("docker", unwritable=frozenset({"/usr/bin"})), SUDO) is None
-    found = host_condition.write_check(recorded("docker", unwritable=frozenset({path})), SUDO)
-    assert found
-    assert (found.verdict, f"root can write {path} on the host" in found.seen) == (BROKEN, True)
-    assert found.hint.startswith("See why on the host: machinectl ssh orion sudo sh -c ")
-    local = shlex.split(found.hint.partition("sh -c ")[2])
-    assert shlex.split(local[0])[0].startswith(f"findmnt -T {path}; lsattr -d {path}")
-
-
 def test_containers_that_the_engine_does_not_know_are_broken() -> None:
     found = host_condition.forgotten_containers_check(
         replace(recorded("docker"), containers=frozenset({"a", "b"}), info={"ContainersRunning": 0}), SUDO

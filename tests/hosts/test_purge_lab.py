@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
-TAKING_OUT = "Removing our configuration from the engine, keeping 1 container running"
+TAKING_OUT = "Removing our configuration from the engine"
 KEEPING = "Keeping 1 container running: live-restore, by a reload"
 OFF = "Turning live-restore off (as before)"
 

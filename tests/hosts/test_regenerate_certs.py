@@ -30,7 +30,7 @@ from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process
+from machinectl.provision.facts.host_facts import Facts, HostFile, Process
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
@@ -169,7 +169,7 @@ def test_an_engine_that_could_not_be_asked_afterwards_is_not_restarted(old: Iden
     rejecting = {"iptables": f"-A INPUT -p tcp --dport {port} -j REJECT"}
     # Refused: the engine may wait for its restart to listen there.
     check(port, facts())
-    listening = replace(facts(), init="openrc", processes=(DOCKERD,), listeners=(PortListener(DOCKERD.pid, "dockerd"),))
+    listening = replace(facts(), init="openrc", processes=(DOCKERD,), listeners=(DOCKERD.pid,))
     with pytest.raises(CheckFailed, match="could not be reached from here") as raised:
         check(port, listening)
     assert f"must let port {port}/tcp through" in raised.value.hint

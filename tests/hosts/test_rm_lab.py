@@ -38,7 +38,7 @@ def test_a_host_is_one_machines_and_when_that_is_removed_it_is_taken_on_again_or
 
     assert [line for line in foretold.stdout.splitlines() if line.startswith("Would ")] == [
         "Would keep 1 container running: live-restore, by a reload",
-        "Would remove our configuration from the engine, keeping 1 container running",
+        "Would remove our configuration from the engine",
         "Would turn live-restore off (as before)",
         "Would forget orion",
     ]

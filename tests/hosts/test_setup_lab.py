@@ -335,7 +335,7 @@ def test_an_engine_on_a_full_disk_is_not_restarted_until_there_is_room(fresh_hos
     bench.host.run(fill)
     etc = files(bench.host)
     for dry_run in (True, False):
-        with pytest.raises(CheckFailed, match=r"/var/lib/docker has 0 KB left.*lose 1 running container"):
+        with pytest.raises(CheckFailed, match=r"disk is full: /var/lib/docker.*lose 1 running container"):
             bench.provision(dry_run=dry_run)
     assert (bench.started(), bench.engine_began(), files(bench.host)) == (running, began, etc)
     bench.host.run("rm /var/lib/docker/filler")
@@ -437,31 +437,19 @@ def test_what_cannot_be_written_and_an_engine_of_somebody_elses_are_refused(
     fresh_host: FreshHost, store: Store
 ) -> None:
     bench = Bench(fresh_host("docker"), store)
-    bench.host.readonly_etc()
-    with pytest.raises(CheckFailed, match="root can write /etc on the host"):
-        bench.provision()
-    assert bench.store.read("orion").changes == ()
-    bench.host.writable_etc()
-    bench.host.run("mount --bind /etc/systemd /etc/systemd; mount -o remount,bind,ro /etc/systemd")
-    with pytest.raises(MachineError, match="cannot be made: Read-only file system") as raised:
-        bench.provision()
-    assert "lsattr" in raised.value.hint
-    bench.host.run("umount /etc/systemd")
-    bench.host.fill_disk()
     before = bench.engine_began()
-    with pytest.raises(CheckFailed, match="disk is full"):
-        bench.provision()
-    assert bench.engine_began() == before
-    bench.host.free_disk()
-    bench.host.run("mkdir -p /etc/systemd/system/ssh.service.d; systemctl disable -q --now docker docker.socket")
-    bench.host.run("printf '[Service]\\nProtectSystem=full\\n' >/etc/systemd/system/ssh.service.d/x.conf")
-    bench.host.run("systemctl daemon-reload; systemctl restart ssh")
-    with pytest.raises(CheckFailed, match="root can write /etc on the host, at least not over SSH"):
-        bench.provision()
-    bench.host.run("rm -r /etc/systemd/system/ssh.service.d; systemctl daemon-reload; systemctl restart ssh")
+    host, why = bench.host, r"could not be written; its files are unchanged:\n.*(Read-only|No space)"
+    for harm, mend in ((host.readonly_etc, host.writable_etc), (host.fill_disk, host.free_disk)):
+        harm()
+        with pytest.raises(MachineError, match=why) as raised:
+            bench.provision()
+        assert "lsattr" in raised.value.hint
+        mend()
+    assert (bench.engine_began(), bench.store.read("orion").changes) == (before, ())
+    bench.host.run("systemctl disable -q --now docker docker.socket")
     bench.host.run("systemd-run -q --unit=keeper sh -c 'dockerd -H unix:///run/x.sock & wait'")
     bench.host.run("until docker -H unix:///run/x.sock version >/dev/null 2>&1; do sleep 0.1; done")
-    with pytest.raises(CheckFailed, match=r"docker.service did not start \(keeper\.service, process \d+\)") as raised:
+    with pytest.raises(CheckFailed, match=r"docker.service did not start \(keeper\.service, \d+\)") as raised:
         bench.provision()
     assert f"create -d none --url ssh://<USER>@{bench.host.ip}" in raised.value.hint
     bench.host.run("systemctl stop keeper")

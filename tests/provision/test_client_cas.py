@@ -20,13 +20,12 @@ from machinectl.provision.facts.host_facts import (
     OWN_DIRECTORY,
     Facts,
     HostFile,
-    PortListener,
     Sum,
     facts_command,
     parse_facts,
 )
 from machinectl.provision.host_changes import CaTrusted, FileCreated, merge_changes
-from machinectl.provision.steps import engine_config, original_config, undo_steps
+from machinectl.provision.steps import engine_config, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def known(asked: Target, changes: tuple[Change, ...]) -> Target:
 
 
 def listening(host: Facts) -> Facts:
-    return replace(host, listeners=tuple(PortListener(pid, "dockerd") for pid in host.engines))
+    return replace(host, listeners=tuple(host.engines))
 
 
 def trusted_by(config: bytes | None) -> str:
@@ -300,7 +299,7 @@ def test_a_list_that_another_computer_made_goes_with_its_machine(first: certs.Pa
     host, changes = provisioned()
     assert FileCreated(CLIENTS) not in changes
     host = replace(with_clients(host, first.certificate + ALICE.certificate), sums={})
-    assert (CLIENTS in [file.path for file in original_config.files_made(host, changes)]) is goes
+    assert (CLIENTS in [file.path for file in undo_steps.files_made(host, changes)]) is goes
 
 
 def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:

@@ -17,8 +17,6 @@ from machinectl.provision.facts.health import (
     Memory,
     health_command,
     parse_health,
-    split_output,
-    with_health,
 )
 from tests.support.real import need
 
@@ -96,16 +94,6 @@ def test_what_no_host_has_is_no_number(place: bytes, count: bytes) -> None:
     assert place in ANSWER
     with pytest.raises(MachineError, match="answer is invalid"):
         parse_health(ANSWER.replace(place, count + b" 1"))
-
-
-def test_what_two_scripts_say_is_taken_apart() -> None:
-    done = subprocess.run(
-        ["sh", "-c", with_health("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True
-    )
-    before, said = split_output(done.stdout)
-    assert before == b"one\n"
-    assert parse_health(said).memory.total
-    assert split_output(b"cut") == (b"cut", b"")
 
 
 @pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda it: it[0])

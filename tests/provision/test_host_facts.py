@@ -19,7 +19,6 @@ from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision.facts.host_facts import (
     OWN_DIRECTORY,
-    Room,
     ServiceState,
     facts_command,
     os_release,
@@ -54,7 +53,6 @@ def test_a_bare_server_has_no_engine() -> None:
     assert facts.config is None
     assert facts.os_release["ID"] == "debian"
     assert facts.mac == "02:00:0a:42:6f:06"
-    assert facts.room["/var"].kib > 1 << 20
 
 
 def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
@@ -64,11 +62,6 @@ def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
     facts = parse_facts(recorded("docker").replace(b"@end", more))
     assert (facts.login, facts.socket_group) == ("ops", "wheel")
     assert facts.login_groups == {"ops", "sudo", "domain", "users"}
-
-
-def test_room_is_read_by_file_system() -> None:
-    text = recorded("docker").replace(b"@end", b"@room 6 7 /etc\n@room 8 - /srv/a b\n@end")
-    assert parse_facts(text).room.items() >= {"/etc": Room(6, 7), "/srv/a b": Room(8, None)}.items()
 
 
 def test_an_installed_engine_is_seen_with_its_unit() -> None:
@@ -132,7 +125,7 @@ def test_a_host_that_does_not_say_what_system_it_is_is_told_to_be_given_one(os: 
     odd = re.sub(rb"@os\n(\|.*\n)*", lambda _: b"@os\n" + os, recorded("bare"))
     facts = parse_facts(odd)
     assert facts.os_name == "an unknown system"
-    with pytest.raises(CheckFailed, match="its os-release says nothing"):
+    with pytest.raises(CheckFailed, match="os-release names none"):
         choose_distribution(facts.os_release)
 
 
@@ -187,7 +180,7 @@ def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> No
     assert facts.sums[f"{OWN_DIRECTORY}/server.pem"][:3] == ("600", 0, 0)
     assert facts.config is not None
     assert b'"tlsverify": true' in facts.config.content
-    assert [listener.process for listener in facts.listeners] == ["dockerd"]
+    assert facts.engine_listens
     assert b"PRIVATE KEY" not in recorded("provisioned")
 
 

@@ -10,8 +10,7 @@ import pytest
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.provision.steps import installation
-from machinectl.provision.steps.installation import download_script
-from machinectl.provision.steps.script_download import LONGEST_SCRIPT
+from machinectl.provision.steps.installation import LONGEST_SCRIPT, download_script
 from tests.provision.test_steps import host, target
 from tests.support.servers import answer, saying, serving, silent
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 SCRIPT = b"#!/bin/sh\nset -e\n"
 WHOLE = answer(SCRIPT, api=False)
-CUT = "sent only a part of its script. The script did not run"
 # An answer whose body ends early, by its length and by its chunks.
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + SCRIPT
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(SCRIPT), SCRIPT)
@@ -76,18 +74,18 @@ def test_an_http_error_is_named_and_auto_takes_the_distributions_package() -> No
 
 @pytest.mark.parametrize("secure", [True, False])
 @pytest.mark.parametrize(
-    ("said", "why"),
+    "said",
     [
-        (SHORT, CUT),
-        (CHUNKED, CUT),
-        (CHUNKED[:-9], CUT),
-        (b"HTTP/1.0 200 OK\r\n\r\n" + SCRIPT, "does not say how long its script is"),
-        (answer(SCRIPT.ljust(LONGEST_SCRIPT + 1, b"#"), api=False), "sends more than 1 MB"),
+        SHORT,
+        CHUNKED,
+        CHUNKED[:-9],
+        b"HTTP/1.0 200 OK\r\n\r\n" + SCRIPT,
+        answer(SCRIPT.ljust(LONGEST_SCRIPT + 1, b"#"), api=False),
     ],
 )
-def test_a_script_that_is_cut_or_could_be_is_refused(tls: ssl.SSLContext, said: bytes, why: str, secure: bool) -> None:
+def test_a_script_that_is_cut_or_could_be_is_refused(tls: ssl.SSLContext, said: bytes, secure: bool) -> None:
     with serving(saying(said), tls if secure else None) as port:
-        assert refusal(f"http{'s' * secure}://127.0.0.1:{port}/").startswith(why)
+        assert refusal(f"http{'s' * secure}://127.0.0.1:{port}/").startswith("sent only a part of its script, does not")
 
 
 def test_the_longest_script_is_taken_whole() -> None:

@@ -17,7 +17,6 @@ from machinectl.provision.steps import (
     engine_config,
     engine_goal,
     live_restore,
-    original_config,
     restart_risks,
     undo_steps,
 )
@@ -91,7 +90,7 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     assert daemon_json.read_config(after).get("live-restore") == own.get("live-restore")
     assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
-    assert original_config.config_before(after, changes) == text
+    assert undo_steps.config_before(after, changes) == text
     assert live_restore.give_back(after, with_changes(TARGET, changes)) is None
 
 
@@ -221,21 +220,6 @@ def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_ch
     assert live_restore.turn_off_for_swarm(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
 
 
-def test_certificates_that_are_lost_do_not_stop_a_reload() -> None:
-    there = host("provisioned", containers=frozenset("c"))
-    config = {key: value for key, value in daemon_json.read_config(there).items() if key != "live-restore"}
-    flagged = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --tlscacert=/ca.pem")
-    assert flagged != there.unit
-    decision = live_restore.borrow(replace(with_config(there, **config), unit=flagged), TARGET)
-    assert decision
-    assert told(decision)["tlscert"] == "/etc/docker/machinectl/server.pem"
-    assert "--config-file=daemon.json" in decision.job.variables["validate"]
-    assert "tlscacert" not in decision.job.variables["validate"]
-    draft = json.loads(decision.job.files["daemon.json"])
-    assert {key: value for key, value in draft.items() if key.startswith("tls")} == {"tls": False}
-    assert draft["hosts"] == config["hosts"]
-
-
 def test_what_somebody_wrote_is_told_before_the_restart_even_after_a_reload_of_ours() -> None:
     (borrowed, configured, given_back), after, changes = carried_out(used(b'{"debug":true}', edited=True), TARGET)
     assert borrowed.warnings == given_back.warnings == ()
@@ -249,7 +233,7 @@ def test_what_somebody_wrote_after_a_set_up_is_told_before_an_undoing() -> None:
     edited = replace(with_config(there, **daemon_json.read_config(there), mtu=1400), edited=True)
     borrowed = live_restore.borrow(edited, with_changes(TARGET, changes))
     assert borrowed
-    undoing = undo_steps.remove_config(borrowed.after, merge_changes(changes, borrowed.changes))
+    undoing = undo_steps.restore_config(borrowed.after, merge_changes(changes, borrowed.changes), restart=True)
     assert undoing
     assert "was changed since the engine was started" in undoing.warnings[0]
 
@@ -303,7 +287,7 @@ def test_undoing_gives_back_what_was_there_before() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
-    assert original_config.config_before(off.after, off.changes) == before.config_content
+    assert undo_steps.config_before(off.after, off.changes) == before.config_content
 
 
 def test_undo_never_turns_it_on_for_a_node() -> None:
@@ -311,7 +295,7 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
     node = replace(off.after, swarm=True)
-    assert json.loads(original_config.config_before(node, off.changes) or b"") == {"debug": True}
+    assert json.loads(undo_steps.config_before(node, off.changes) or b"") == {"debug": True}
 
 
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:

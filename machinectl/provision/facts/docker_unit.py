@@ -24,8 +24,6 @@ OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
 # systemd's words: quotes anywhere, and backslash escapes.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-# Prefixes of the program in ExecStart= (systemd.service(5)).
-PREFIXES = "@-:+!"
 # Commands that run beside dockerd, from files that no package has written. No package has commands for the end.
 COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
 STOPPING = ("ExecStop", "ExecStopPost")
@@ -166,15 +164,6 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 
 def dockerd_index(words: list[str]) -> int:
     return next((index for index, word in enumerate(words) if unquote(word).endswith("dockerd")), len(words))
-
-
-def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
-    """Replace a missing dockerd by the installed one."""
-    index = dockerd_index(words)
-    path = words[index].lstrip(PREFIXES)
-    if path not in absent or not dockerd:
-        return words
-    return [*words[:index], words[index].removesuffix(path) + dockerd, *words[index + 1 :]]
 
 
 def unquote(word: str) -> str:

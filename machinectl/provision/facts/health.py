@@ -52,18 +52,6 @@ class Health:
 
 LARGEST = 2**63 - 1
 Number = TypeVar("Number", int, float)
-BEGIN = b"\n@begin health\n"
-
-
-def with_health(other: str, root: str) -> str:
-    """Return a script that runs `other`, then reads the health."""
-    return f"(\n{other}\n)\n{health_command(root)}"
-
-
-def split_output(output: bytes) -> tuple[bytes, bytes]:
-    """Separate the other script's output from ours."""
-    before, begin, rest = output.rpartition(BEGIN)
-    return (before, begin + rest) if begin else (output, b"")
 
 
 def health_command(root: str) -> str:

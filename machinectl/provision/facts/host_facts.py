@@ -6,17 +6,16 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError
-from machinectl.provision.facts import cgroups
 from machinectl.provision.facts.sections import Sections, read_answer
 from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
@@ -45,6 +44,14 @@ INFO: dict[str, type] = {
 PATIENCE = 120
 # Bytes; facts.sh reads one more, to detect larger files.
 LARGEST_FILE = 1 << 20
+# Control groups of Docker, podman and Kubernetes (docker-<id>.scope, or <id> without systemd), LXC, Kubernetes slices,
+# nspawn.
+CONTAINER = re.compile(
+    r"(?:[a-z-]+-)?[0-9a-f]{64}(?:\.scope)?|docker|lxc|lxc\.payload.*|kubepods|kubepods.*\.slice|libpod_parent"
+    r"|machine-.+\.scope|systemd-nspawn@.+\.service"
+)
+# Of `Docker version 26.1.5+dfsg1, build 411e817`.
+VERSION = re.compile(r"version (\S+?),?(?:\s|$)")
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
@@ -66,24 +73,20 @@ class Sum(NamedTuple):
     sha256: str
 
 
-class Room(NamedTuple):
-    """Free KiB and inodes (None if unlimited) of a directory that an installation or an engine writes to."""
-
-    kib: int
-    inodes: int | None = None
-
-
-class PortListener(NamedTuple):
-    pid: int
-    process: str
-
-
 class Process(NamedTuple):
-    """A running dockerd."""
+    """A running dockerd. `cgroup` is the path of its control group."""
 
     pid: int
     uid: int
     cgroup: str
+
+    @property
+    def service(self) -> str:
+        return next((part for part in reversed(self.cgroup.split("/")) if part.endswith(".service")), "")
+
+    @property
+    def in_container(self) -> bool:
+        return any(CONTAINER.fullmatch(part) for part in self.cgroup.split("/"))
 
 
 class Client(NamedTuple):
@@ -111,85 +114,123 @@ class ServiceState:
     failed: bool = False
 
 
+def fact(read: Callable[[Sections], Any]) -> Any:
+    """Declare a fact by how it is read from what facts.sh prints; an older answer may not have it."""
+    return field(default_factory=lambda: read(Sections(list)), metadata={"read": read})
+
+
+def word(name: str) -> Any:
+    return fact(lambda said: said.word(name))
+
+
+def is_said(name: str) -> Any:
+    return fact(lambda said: name in said)
+
+
+def lines(name: str) -> Any:
+    """Declare the words of each section of a name, as a text each."""
+    return fact(lambda said: tuple(map(" ".join, said.each(name))))
+
+
+def firsts(name: str) -> Any:
+    """Declare the first words of the sections of a name."""
+    return fact(lambda said: said.firsts(name))
+
+
+def known(state: str) -> Any:
+    """Declare the containers that the engine knows in a state."""
+    return fact(lambda said: frozenset(w[0] for w in said.each("known") if w[2:] == [state]))
+
+
 @dataclass(frozen=True)
 class Facts:
-    """A host at one moment.
-
-    `clock`: seconds since 1970. `dockerd`: its path, "" if missing. `unit`: `systemctl cat`. `dependents`: units that
-    restart with it. `environment`: options in its environment files. `impostor`: what stands in for an engine, such as
-    podman. `info`: GET /info. `links`: targets of data directories.
-    """
+    """A host at one moment."""
 
     uid: int
+    # Seconds since 1970.
     clock: int
     arch: str
     os_release: Mapping[str, str]
     init: str
-    directories: frozenset[str] = frozenset()
-    room: Mapping[str, Room] = field(default_factory=dict)
-    # Paths that not even root can write: on a read-only file system, or immutable.
-    unwritable: frozenset[str] = frozenset()
-    mac: str = ""
-    dockerd: str = ""
+    directories: frozenset[str] = firsts("directory")
+    # Directories with too little room for a start of the engine.
+    full: tuple[str, ...] = lines("full")
+    mac: str = fact(lambda said: said.word("mac") if MAC.fullmatch(said.word("mac")[:64]) else "")
+    # Its path, "" if missing.
+    dockerd: str = word("dockerd")
     version: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = fact(
+        lambda said: {line.split()[0]: line.split()[1] for line in said.text("packages").splitlines()}
+    )
     # All packages that the last installation brought, if the host was not booted since.
-    new_packages: tuple[str, ...] = ()
+    new_packages: tuple[str, ...] = fact(lambda said: tuple(said.words("new_packages")))
     service: ServiceState = ServiceState()
     socket: ServiceState = ServiceState()
-    # docker.socket's ListenStream=.
-    socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
-    unit: str = ""
-    # Programs that the unit names and that are missing.
-    absent: frozenset[str] = frozenset()
+    # `systemctl cat`.
+    unit: str = fact(lambda said: said.text("unit"))
     drop_ins: tuple[str, ...] = ()
     # The unit needs a daemon-reload.
     unread: bool = False
-    dependents: tuple[str, ...] = ()
+    # Units that restart with it.
+    dependents: tuple[str, ...] = fact(lambda said: tuple(sorted(said.firsts("dependent"))))
     path_units: tuple[PathUnit, ...] = ()
-    # daemon.json changed since the engine started; number of containers of a stopped engine.
-    edited: bool = False
-    stored: int = 0
+    # daemon.json changed since the engine started.
+    edited: bool = is_said("edited")
     # The same for clients.pem: the engine may still accept a CA that is no longer in it.
-    clients_edited: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
+    clients_edited: bool = is_said("clients-edited")
+    # Options in the unit's environment files.
+    environment: Mapping[str, str] = fact(
+        lambda said: {section.words[0]: section.text for section in said.get("environment", ())}
+    )
+    # GET /info.
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
-    containers: frozenset[str] = frozenset()
+    containers: frozenset[str] = firsts("container")
     # By container: the process of its shim, which ends with it, and its name.
-    shims: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    # Containers that restart again and again.
-    looping: frozenset[str] = frozenset()
-    # Containers that have ended by themselves, with success.
-    finished: frozenset[str] = frozenset()
+    shims: Mapping[str, str] = fact(lambda said: {w[0]: w[1] for w in said.each("container") if w[1:]})
+    names: Mapping[str, str] = fact(lambda said: {w[0]: w[1] for w in said.each("known") if w[1:]})
+    # Containers that restart again and again, and those that have ended by themselves, with success.
+    looping: frozenset[str] = known("looping")
+    finished: frozenset[str] = known("finished")
     # A Swarm node's containers that an engine restart ends for good.
-    once: tuple[str, ...] = ()
-    processes: tuple[Process, ...] = ()
-    impostor: str = ""
-    snap: bool = False
-    config_path: str = DAEMON_JSON
+    once: tuple[str, ...] = fact(lambda said: tuple(sorted(said.firsts("once"))))
+    # A process without a cgroup has ended, such as a fork of dockerd for iptables.
+    processes: tuple[Process, ...] = fact(
+        lambda said: tuple(
+            Process(int(w[0]), int(w[1]), " ".join(w[2:]).split(":", 2)[-1]) for w in said.each("process") if w[2:]
+        )
+    )
+    # What stands in for an engine, such as podman.
+    impostor: str = word("impostor")
+    snap: bool = is_said("snap")
+    config_path: str = fact(lambda said: said.word("config") or DAEMON_JSON)
     files: Mapping[str, HostFile] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
     # The CAs (PEM) in the file that the engine's `tlscacert` names, if it is none of ours.
-    trusted: bytes = b""
-    links: Mapping[str, str] = field(default_factory=dict)
-    backup: str = ""
-    listeners: tuple[PortListener, ...] = ()
-    clients: tuple[Client, ...] = ()
+    trusted: bytes = fact(lambda said: base64.b64decode(said.text("trusted").replace("\n", ""), validate=True))
+    # Targets of data directories.
+    links: Mapping[str, str] = fact(lambda said: {w[0]: " ".join(w[1:]) for w in said.each("link") if w[1:]})
+    backup: str = word("backup")
+    # PIDs that listen on the engine's port, 0 for another program.
+    listeners: tuple[int, ...] = fact(lambda said: tuple(int(w[0]) for w in said.each("listener")))
+    clients: tuple[Client, ...] = fact(
+        lambda said: tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in said.each("client"))
+    )
     # dockerd runs its own containerd, so docker.service's control group holds the containers' shims.
-    own_shims: bool = False
-    transaction: str = ""
+    own_shims: bool = is_said("shims")
+    transaction: str = word("transaction")
     # The first line of the revision file.
-    revision: str = ""
-    firewalls: Mapping[str, str] = field(default_factory=dict)
+    revision: str = word("revision")
+    firewalls: Mapping[str, str] = fact(
+        lambda said: {section.words[0]: section.text for section in said.get("firewall", ())}
+    )
     # firewalld's default zone file, if our change would create it.
-    zone_file: str = ""
+    zone_file: str = word("zone")
     # The user who logged in, "" if root; their groups, and the group that may use the engine's socket.
-    login: str = ""
-    login_groups: frozenset[str] = frozenset()
-    socket_group: str = "docker"
+    login: str = fact(lambda said: "".join(said.words("login")[:1]))
+    login_groups: frozenset[str] = fact(lambda said: frozenset(said.words("login")[1:]))
+    socket_group: str = fact(lambda said: said.word("socket-group") or "docker")
     # Why we cannot connect to the engine's port; `refused` if nothing listens.
     no_way: str = ""
     refused: bool = False
@@ -225,15 +266,18 @@ class Facts:
     @property
     def engines(self) -> frozenset[int]:
         """PIDs of root's dockerd outside containers; on systemd, only docker.service's."""
-        mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
+        mine = self.in_service if self.init == "systemd" else lambda process: not process.in_container
         return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
 
     def in_service(self, process: Process) -> bool:
-        return cgroups.in_service(process.cgroup, self.service.cgroup)
+        """Return whether docker.service (its control group may be unknown) runs the process."""
+        if group := self.service.cgroup:
+            return process.cgroup == group or process.cgroup.startswith(f"{group}/")
+        return "docker.service" in process.cgroup.split("/") and not process.in_container
 
     @property
     def engine_listens(self) -> bool:
-        return any(listener.pid in self.engines for listener in self.listeners)
+        return any(pid in self.engines for pid in self.listeners)
 
     @property
     def os_name(self) -> str:
@@ -252,9 +296,8 @@ def facts_command(port: int, *, patience: int = PATIENCE) -> str:
 
 def parse_facts(output: bytes) -> Facts:
     """Parse the output. Raises MachineError."""
-    found = read_answer(output, "The host")
     try:
-        host = facts(found)
+        host = facts(read_answer(output, "The host"))
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
         raise MachineError("The host's answer is invalid", Hint("Try again with --debug")) from exc
     for path, file in host.files.items():
@@ -266,11 +309,11 @@ def parse_facts(output: bytes) -> Facts:
     return host
 
 
-def facts(found: Sections) -> Facts:
-    words, word, text, each = found.words, found.word, found.text, found.each
+def facts(said: Sections) -> Facts:
+    word, text = said.word, said.text
     # Names= includes aliases.
     units = {name: unit for unit in parse_units(text("units")) for name in unit.get("Names", unit["Id"]).split()}
-    openrc = found.firsts("openrc")
+    openrc = said.firsts("openrc")
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
         service = ServiceState(bool(word("dockerd")), "started" in openrc, "enabled" in openrc)
@@ -285,78 +328,37 @@ def facts(found: Sections) -> Facts:
     info = engine_info(text("info"))
     files = {
         " ".join(w[3:]): HostFile(w[0], int(w[1]), int(w[2]), base64.b64decode("".join(lines), validate=True))
-        for w, lines in found.get("file", ())
+        for w, lines in said.get("file", ())
     }
+    sums = {" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in said.each("sum")}
+    if OWN_CA in files and CERTIFICATE_END not in files[OWN_CA].content:
+        # A damaged CA is nobody's. A full disk leaves an empty file.
+        sums.pop(OWN_CA, None)
     return Facts(
         uid=int(word("uid")),
         clock=min(max(int(word("clock")), 0), END_OF_TIME),
         arch=word("arch"),
         os_release=os_release(text("os")),
         init=word("init"),
-        directories=found.firsts("directory"),
-        room={" ".join(w[2:]): Room(int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")},
-        unwritable=frozenset(map(" ".join, each("unwritable"))),
-        mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
-        dockerd=word("dockerd"),
-        version=str(info.get("ServerVersion") or parse_version(text("version"))),
-        packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
-        new_packages=tuple(words("new_packages")),
+        version=str(info.get("ServerVersion") or "".join(VERSION.findall(text("version"))[:1])),
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
-        socket_listens=tuple(map(" ".join, each("socket-listens"))),
         masked=frozenset(
             name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
         ),
-        unit=text("unit"),
-        absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
-        edited="edited" in found,
-        clients_edited="clients-edited" in found,
-        stored=int(word("stored") or 0),
-        dependents=tuple(sorted(found.firsts("dependent"))),
         path_units=tuple(
             PathUnit(unit["Id"], tuple(unit["Paths"].splitlines()), unit.get("Triggers", ""))
             for unit in units.values()
             if "Paths" in unit and unit.get("ActiveState") == "active"
         ),
-        environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
-        swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
-        containers=found.firsts("container"),
-        shims={w[0]: w[1] for w in each("container") if w[1:]},
-        names={w[0]: w[1] for w in each("known") if w[1:]},
-        looping=frozenset(w[0] for w in each("known") if w[2:] == ["looping"]),
-        finished=frozenset(w[0] for w in each("known") if w[2:] == ["finished"]),
-        once=tuple(sorted(found.firsts("once"))),
-        # A process without a cgroup has ended, such as a fork of dockerd for iptables.
-        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each("process") if w[2:]),
-        impostor=word("impostor"),
-        snap="snap" in found,
-        config_path=word("config"),
+        swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in said,
         files=files,
-        sums=sums_of(found, files),
-        trusted=base64.b64decode(text("trusted").replace("\n", ""), validate=True),
-        links={w[0]: " ".join(w[1:]) for w in each("link") if w[1:]},
-        backup=word("backup"),
-        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each("listener")),
-        own_shims="shims" in found,
-        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each("client")),
-        transaction=word("transaction"),
-        revision=word("revision"),
-        login="".join(words("login")[:1]),
-        login_groups=frozenset(words("login")[1:]),
-        socket_group=word("socket-group") or "docker",
-        zone_file=word("zone"),
-        firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
+        sums=sums,
+        **{each.name: each.metadata["read"](said) for each in fields(Facts) if "read" in each.metadata},
     )
-
-
-def sums_of(found: Sections, files: Mapping[str, HostFile]) -> dict[str, Sum]:
-    """Leave a damaged CA out: it is nobody's. A full disk leaves an empty file."""
-    sums = {" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in found.each("sum")}
-    ca = files.get(OWN_CA)
-    return {path: each for path, each in sums.items() if path != OWN_CA or ca is None or CERTIFICATE_END in ca.content}
 
 
 def engine_info(text: str) -> dict[str, Any]:
@@ -397,18 +399,12 @@ def parse_units(text: str) -> list[dict[str, str]]:
 
 def os_release(text: str) -> dict[str, str]:
     """Parse os-release(5)."""
-    found = {}
+    values = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
         if not equals or key.startswith("#"):
             continue
         if value[:1] in {'"', "'"} and value.endswith(value[0]):
             value = re.sub(r"\\(.)", r"\1", value[1:-1])
-        found[key] = value
-    return found
-
-
-def parse_version(text: str) -> str:
-    """Return 26.1.5+dfsg1 for `Docker version 26.1.5+dfsg1, build 411e817`."""
-    match = re.search(r"version (\S+?),?(?:\s|$)", text)
-    return match[1] if match else ""
+        values[key] = value
+    return values

@@ -56,7 +56,7 @@ has systemctl || environment=/etc/conf.d/docker
 configuration=$(if has systemctl; then
     systemctl show docker.service docker.socket '*.path' -p Id -p Names -p ControlGroup -p LoadState \
         -p ActiveState -p UnitFileState -p FragmentPath -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
-        -p ConsistsOf -p Listen -p Paths -p Triggers
+        -p ConsistsOf -p Paths -p Triggers
 fi | awk -v environment="$environment" -v pipe="$pipe" '
     # The value of a flag, perhaps a quoted one with spaces. No comment has flags.
     function value(line, flag,    begin, quote, rest) {
@@ -82,19 +82,13 @@ fi | awk -v environment="$environment" -v pipe="$pipe" '
     !unit && /^MainPID=/ { tell("main_pid", substr($0, 9)) }
     !unit && /^(RequiredBy|BoundBy|ConsistsOf)=/ { sub(/^[^=]*=/, ""); tell("related", $0) }
     !unit && /^(FragmentPath|DropInPaths)=/ { sub(/^[^=]*=/, ""); files = files " " $0 }
-    unit == 1 && /^Listen=.* \(Stream\)$/ { listens = listens "\n@socket-listens " substr($0, 8, length($0) - 16) "\n" }
     END {
-        if (facts != "") facts = "\n@units\n" facts listens "\n@unit\n"
+        if (facts != "") facts = "\n@units\n" facts "\n@unit\n"
         count = split(files, path, " ")
         for (i = 1; i <= count; i++) {
             facts = facts "|# " path[i] "\n"
             while ((getline line < path[i]) > 0) {
                 facts = facts "|" line "\n"
-                if (match(line, /^ExecStart=[-@:+!]*\/[^ ]*/)) {
-                    program = substr(line, 11, RLENGTH - 10)
-                    sub(/^[-@:+!]*/, "", program)
-                    tell("program", program)
-                }
                 if (sub(/^EnvironmentFile=-?/, "", line)) environment = environment " " line
                 tell("cert", value(line, "tlscert"))
                 tell("ca", value(line, "tlscacert"))
@@ -136,8 +130,6 @@ while read -r name path; do
     ca) authorities="$authorities $path" ;;
     cert) served="$served $path" ;;
     root) roots="$roots $path" ;;
-    # A program that the unit starts.
-    program) [ -x "$path" ] || say absent "$path" ;;
     esac
 done <<END
 $configuration
@@ -278,10 +270,6 @@ fi
 # Its configuration.
 say config "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
-# What not even root can write: a read-only file system, or chattr +i.
-for path in /etc /etc/docker /etc/docker/machinectl "$config" /etc/systemd/system /usr/bin /var/lib; do
-    [ ! -e "$path" ] || [ -w "$path" ] || say unwritable "$path"
-done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
@@ -318,7 +306,6 @@ done
 # The engine reports its data directory with links followed.
 for root in $roots; do
     followed=$(cd -P "$root" && pwd -P) && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
-    [ "$engine" ] || for container in "$root"/containers/*/; do [ -d "$container" ] && stored=$((stored + 1)); done
     # A Swarm node's containers stop with its engine. These are not restarted, neither by the engine nor by the Swarm.
     [ -s "$root/swarm/docker-state.json" ] && grep -lE '"RestartPolicy":\{"Name":"(no)?"' "$root"/containers/*/hostconfig.json |
         while read -r hostconfig; do
@@ -327,31 +314,18 @@ for root in $roots; do
                 say once "$(sed -n 's/.*"Name":"\/\([A-Za-z0-9_.-]*\)","Driver":.*/\1/p' "$container")"
         done
 done
-[ "$engine" ] || say stored "$stored"
-# The free KiB and inodes of directories; some file systems have no limit of inodes.
+# Where an engine that starts may find no room: it and containerd write a few files for each container, and their databases grow
+# by pages. Some file systems have no limit of inodes.
 # shellcheck disable=SC2086  # one word for each directory
-stat -f -c '%a %S %c %d %n' /usr /var /etc /etc/docker /run /var/lib/containerd $roots |
-    while read -r blocks size limit left path; do
-        [ "$limit" -gt 0 ] || left=-
-        say room $((blocks * size / 1024)) $left "$path"
-    done
+stat -f -c '%a %S %c %d %n' /run /var/lib/containerd $roots | while read -r blocks size limit left path; do
+    { [ $((blocks * size)) -lt 4194304 ] || { [ "$limit" -gt 0 ] && [ "$left" -lt 64 ]; }; } && say full "$path"
+done
 
-# The process that holds a socket: the engine, or any. `ls` only gives candidates: anybody can name a file like a socket.
-holder() {
-    for process in "$engine" '[0-9]*'; do
-        # shellcheck disable=SC2012,SC2086  # the names are numbers; a pattern of processes
-        ls -l /proc/$process/fd/ | awk -v process="$process" -v "link=socket:[$1]" '
-            /^\/proc\/[0-9]+\/fd\/:$/ { split($0, path, "/"); process = path[3] }
-            NF > 3 && $(NF - 1) == "->" && $NF == link { print process "/fd/" $(NF - 2) }' | while read -r found; do
-            [ "$(readlink "/proc/$found")" = "socket:[$1]" ] && echo "${found%%/*}" && break
-        done | grep . && return
-    done
-}
-# The processes that listen on the engine's port.
+# Who listens on the engine's port: the engine, or 0 for another program.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
-    owner=$(holder "$inode")
-    say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
+    # shellcheck disable=SC2010  # the names are numbers
+    ls -l "/proc/$engine/fd" | grep -q -- "-> socket:\[$inode\]$" && say listener "$engine" || say listener 0
 done
 
 # Firewalls that may block the engine's port.

@@ -203,11 +203,8 @@ def choose_distribution(os_release: Mapping[str, str], given: str = "") -> Distr
         for distribution in ORDER:
             if name.lower() in distribution.ids:
                 return distribution
-    read = ", ".join(f"{key}={os_release[key]}" for key in ("ID", "ID_LIKE", "PRETTY_NAME") if os_release.get(key))
     known = " ".join(sorted({name for distribution in ORDER for name in distribution.ids}))
     raise CheckFailed(
-        f"--os {given} is not a known distribution (known: {known})"
-        if given
-        else f"The host's distribution is unknown: its os-release says {read or 'nothing'}",
+        f"Unknown distribution: {given or ' '.join(filter(None, ids)) or 'os-release names none'} (known: {known})",
         Hint("Name a similar one (--os debian), or install the engine yourself and use --engine-install none"),
     )

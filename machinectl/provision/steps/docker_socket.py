@@ -45,14 +45,14 @@ def is_needed(facts: Facts) -> bool:
     return bool(is_required) or any(host.startswith("fd://") for host in hosts(facts))
 
 
-def check_not_masked(facts: Facts) -> None:
-    """Refuse to restart an engine that could not start again."""
-    if UNIT not in facts.masked or not is_needed(facts):
-        return
-    raise CheckFailed(
-        f"{UNIT} on the host is masked, and docker.service does not start without it",
-        Hint("On the host, as root", f"systemctl unmask {UNIT}") | Hint("then run this again"),
-    )
+def check_startable(facts: Facts) -> None:
+    """Refuse to restart an engine that systemd would not start again."""
+    needed = {"docker.service", *([UNIT] if is_needed(facts) else [])} if facts.masked else set()
+    if units := sorted(facts.masked & needed):
+        raise CheckFailed(
+            f"{units[0]} on the host is masked: systemd would not start the engine",
+            Hint("On the host, as root", "systemctl unmask", *units) | Hint("then run this again"),
+        )
 
 
 def containers_stopped(facts: Facts) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machinectl.masking import without_secret_of
 from machinectl.provision import client_cas, daemon_json, preflight, revision
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.daemon_json import read_config
@@ -30,7 +28,6 @@ from machinectl.provision.steps.engine_goal import (
     Goal,
     dockerd_flags,
     goal,
-    plain_sockets,
     readiness_socket,
     validate_command,
 )
@@ -85,25 +82,17 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     is_read = target.ssh_only or not facts.clients_edited
     if not files and facts.running and facts.service.enabled and is_reached and is_read:
         return None
-    docker_socket.check_not_masked(facts)
+    docker_socket.check_startable(facts)
     restart_risks.refuse_swarm(facts, allowed)
-    moves = restart_risks.hiding_moves(
-        facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags
-    )
+    after = daemon_json.parse_config(wanted.config, facts.config_path)
+    moves = restart_risks.hiding_moves(facts, read_config(facts), after, wanted.flags)
     if moves and not allowed.force:
         raise restart_risks.would_hide(facts, moves, allowed)
     restart_risks.refuse_harm(facts, allowed)
+    gone = [file.path for file in files if file.content is None]
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
-    details += [
-        f'{facts.config_path}: "{key}"'
-        + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " is removed")
-        for key, value in changed_keys(facts, wanted).items()
-    ]
-    secured = () if target.ssh_only else (*wanted.secured, *plain_sockets(facts))
-    details += [f"{host} had no TLS, and has it now" for host in secured]
+    details += [f"{host} had no TLS, and has it now" for host in wanted.secured]
     details += [f"containers are hidden: {move}" for move in moves]
-    if facts.swarm and facts.running and facts.containers:
-        details.append(f"{container_count(facts)} stopped, as on every Swarm node")
     title = "Configuring the engine and restarting it" if files else "Starting the engine"
     if facts.clients_edited and not files:
         title = f"Restarting the engine, which has not read {CLIENTS}"
@@ -126,11 +115,9 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         after=started_with(facts, files, wanted),
         failure=partial(not_applied, init=facts.init),
         changes=changes_made(facts, target, wanted, files),
-        undone=changes_removed(target, files),
-        warnings=(
-            *clients_changed(facts, target, wanted),
-            *restart_risks.warnings(facts, target),
-        ),
+        # What leaves the record with our certificates.
+        undone=(*map(FileCreated, gone), *map(CaTrusted, target.own_cas)) if OWN_CA in gone else (),
+        warnings=(*clients_changed(facts, target, wanted), *restart_risks.warnings(facts, target)),
     )
 
 
@@ -163,7 +150,11 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """Return the files to install, ordered so that the engine can start after each."""
     files = [] if target.ssh_only else own_certificates(target, CERTIFICATES)
     files = [file for file in files if not is_installed(facts, file.path, file.mode, file.content or b"")]
-    files += clients_to_install(facts, target, wanted)
+    listed = facts.files.get(CLIENTS)
+    is_listed = listed is not None and listed.content == wanted.clients
+    is_listed = is_listed and (target.ssh_only or listed == (CLIENTS_MODE, 0, 0, wanted.clients))
+    if wanted.clients is not None and not is_listed:
+        files.append(NewFile(CLIENTS, CLIENTS_MODE, wanted.clients))
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
@@ -193,20 +184,12 @@ def own_certificates(target: Target, modes: Mapping[str, str]) -> list[NewFile]:
     return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name]) for name, mode in modes.items()]
 
 
-def clients_to_install(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
-    there = facts.files.get(CLIENTS)
-    if target.ssh_only and there and there.content == wanted.clients:
-        return []
-    is_there = there is not None and there == (CLIENTS_MODE, 0, 0, wanted.clients)
-    return [] if wanted.clients is None or is_there else [NewFile(CLIENTS, CLIENTS_MODE, wanted.clients)]
-
-
 def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
     """Return the files of our TLS, unless another computer's machine has replaced them.
 
     clients.pem stays: every computer that makes the engine listen again finds there who has access.
     """
-    ca = facts.sums.get(f"{OWN_DIRECTORY}/ca.pem")
+    ca = facts.sums.get(OWN_CA)
     if not target.own_cas or (ca and ca.sha256 not in target.own_cas):
         return []
     paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
@@ -214,14 +197,6 @@ def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
     number = f"{revision.Revision.parse(facts.revision).number}\n".encode()
     numbered = [NewFile(revision.PATH, revision.MODE, number)] if paths and facts.revision else []
     return [*map(NewFile, paths), *numbered]
-
-
-def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:
-    """Return what leaves the record with our certificates."""
-    gone = [file.path for file in files if file.content is None]
-    if f"{OWN_DIRECTORY}/ca.pem" not in gone:
-        return ()
-    return (*(FileCreated(path) for path in gone), *(CaTrusted(sha256) for sha256 in target.own_cas))
 
 
 def certificate_files(facts: Facts, target: Target) -> list[NewFile]:
@@ -271,27 +246,23 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
 
 
 def changes_made(facts: Facts, target: Target, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
-    found: list[Change] = [*directories_created(facts)]
+    found: list[Change] = [*map(DirectoryCreated, missing_directories(facts))]
     for file in files:
         if file.path == facts.config_path:
             found.append(config_change(facts, wanted.ours, wanted.config))
         elif file.content is not None:
             found.append(FileCreated(file.path))
-        if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
+        if file.path == OWN_CA and file.content is not None:
             # Lets a later run with another CA recognize ours.
             found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
-    return (*found, *units_started(facts, target))
-
-
-def units_started(facts: Facts, target: Target) -> list[Change]:
-    """Return the units to start. An engine that we configured before is on record already, if we started it."""
-    is_ours = target.own_cas or target.earlier or f"{OWN_DIRECTORY}/ca.pem" in facts.sums
-    if facts.running or is_ours:
-        return []
-    socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
-    return [*socket, ServiceStarted("docker.service")]
+    # An engine that we configured before is on record already, if we started it.
+    if not (facts.running or target.own_cas or target.earlier or OWN_CA in facts.sums):
+        if facts.init == "systemd" and not facts.socket.active:
+            found.append(ServiceStarted("docker.socket"))
+        found.append(ServiceStarted("docker.service"))
+    return tuple(found)
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
@@ -303,10 +274,6 @@ def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigM
 def missing_directories(facts: Facts) -> tuple[str, ...]:
     """Return the directories to create, deepest first."""
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
-
-
-def directories_created(facts: Facts) -> list[DirectoryCreated]:
-    return [DirectoryCreated(path) for path in missing_directories(facts)]
 
 
 def backup(facts: Facts) -> list[NewFile]:

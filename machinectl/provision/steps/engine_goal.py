@@ -10,7 +10,6 @@ from machinectl.provision import client_cas, daemon_json
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.steps import docker_socket
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -135,9 +134,8 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
-    words = docker_unit.with_installed_dockerd(there, facts.absent, facts.dockerd)
     environment = docker_unit.unit_variables(facts.unit, facts.environment)
-    rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(words, environment, taken), taken)
+    rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(there, environment, taken), taken)
     if rewritten == there and not target.env:
         return None
     return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
@@ -209,22 +207,10 @@ def uses_tls(facts: Facts) -> bool:
     return has_tls(read_config(facts), dockerd_flags(facts, ours=True))
 
 
-def plain_sockets(facts: Facts) -> list[str]:
-    """Return docker.socket's plain TCP addresses: an engine uses TLS on all addresses or none."""
-    addresses = [address for address in facts.socket_listens if port_of(address)]
-    if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
-        return []
-    return (
-        addresses
-        if any(host.startswith("fd://") for host in docker_socket.hosts(facts)) and not uses_tls(facts)
-        else []
-    )
-
-
 def tcp_addresses(facts: Facts) -> list[str]:
     """Return the TCP addresses that the host's configuration names for its engine."""
     hosts = [*(flag.value for flag in dockerd_flags(facts) if flag.name == "host")]
-    hosts += [*map(str, listed(read_config(facts), "hosts")), *facts.socket_listens]
+    hosts += map(str, listed(read_config(facts), "hosts"))
     return list(dict.fromkeys(host for host in hosts if port_of(host)))
 
 
@@ -262,12 +248,12 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
     return ours
 
 
-def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag], path: str = "") -> str:
-    """Return dockerd's check (Docker 23 and later) of daemon.json, or `path`. It may miss errors; needs no restart."""
+def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
+    """Return dockerd's check (Docker 23 and later) of daemon.json. It may miss errors; needs no restart."""
     if not facts.dockerd:
         return ""
     words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
-    return shlex.join([facts.dockerd, "--validate", f"--config-file={path or facts.config_path}", *words])
+    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
 
 
 def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:

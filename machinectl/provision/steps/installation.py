@@ -5,11 +5,15 @@ from __future__ import annotations
 import queue
 import re
 import threading
+import urllib.request
 from dataclasses import replace
 from functools import partial
+from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
-from machinectl.errors import CheckFailed, Hint, MachineError
+from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError, one_line
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, failure, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
@@ -20,6 +24,8 @@ from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from http.client import HTTPMessage, HTTPResponse
+    from typing import IO
 
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.host_changes import Change
@@ -29,22 +35,18 @@ if TYPE_CHECKING:
 
 # Seconds to wait for package manager locks: unattended upgrades take minutes.
 LOCK_DEADLINE = 300
-# install.sh's exit status after that.
-LOCKED = 75
 # Seconds; hundreds of MB over a slow line.
 INSTALL_TIMEOUT = 3600
 # deb-control(5), "Package"; rpm, pacman and apk also allow capitals and _.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 # Conflicts and Obsoletes of containerd.io and docker-ce-cli.
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
+# Bytes; get.docker.com's has 23 KB.
+LONGEST_SCRIPT = 1 << 20
 # Seconds; then use the distribution's package.
 DOWNLOAD_TIMEOUT = 5.0
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
-
-
-class NoScript(CheckFailed):
-    """The URL of Docker's script answers with an HTTP error."""
 
 
 def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
@@ -99,7 +101,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         warnings=(f"{url} is not https: whoever can change what it sends is root on the host",)
         if downloaded is not None and not url.startswith("https://")
         else (),
-        learned=lambda result: (installed_by(package, packages_that_came(result)),),
+        learned=lambda result: (installed_by(package, came_along(result.stdout)),),
     )
 
 
@@ -125,20 +127,20 @@ def choose_docker_script(
             else Hint("Use the distribution's own package: --engine-install distro"),
         )
     if downloaded is not None and replaced:
-        raise would_replace(replaced, distribution)
+        removals = " && ".join(map(distribution.remove, replaced))
+        raise CheckFailed(
+            f"Docker's packages would replace {' and '.join(replaced)} on the host",
+            Hint("Install the distribution's package, which keeps them: --engine-install distro")
+            if distribution.package
+            else Hint("If nothing on the host needs them, remove them by hand", removals),
+        )
     return downloaded
 
 
-def would_replace(names: Sequence[str], distribution: Distribution) -> CheckFailed:
-    hint = Hint("If nothing on the host needs them, remove them by hand", " && ".join(map(distribution.remove, names)))
-    if distribution.package:
-        hint = Hint("Install the distribution's package, which keeps them: --engine-install distro")
-    return CheckFailed(f"Docker's packages would replace {' and '.join(names)} on the host", hint)
-
-
-def packages_that_came(result: RemoteResult) -> list[str]:
-    said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
-    return said[1].split() if said else []
+def came_along(output: bytes) -> list[str]:
+    """Return the packages that install.sh names at its end."""
+    said = re.search(rb"^came along: (.*)$", output, re.MULTILINE)
+    return said[1].decode(errors="replace").split() if said else []
 
 
 def installed_by(package: str, names: Sequence[str]) -> PackageInstalled:
@@ -158,14 +160,12 @@ def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]
 
 def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:
     """`command` fails on the host as the job did. `is_script`: Docker's script ran, and there is another way."""
-    if result.status == LOCKED and b"after" in result.stdout:
-        return MachineError(f"The package manager is busy: {tail(result)}", Hint("Wait for it to end, and try again"))
-    shown = re.sub(r" -(q|o \S+)(?= )", "", command).strip()
-    otherwise = "\nOr use the distribution's own package: --engine-install distro" if is_script else ""
+    otherwise = Hint("or use the distribution's own package: --engine-install distro") if is_script else NO_HINT
     return job_not_started(result) or MachineError(
         f"Docker Engine could not be installed:\n{tail(result)}",
-        Hint("Repair it on the host, as root, until this works there", shown)
-        | Hint(f"then run the same command again{otherwise}"),
+        Hint("Repair it on the host, as root, until this works there", command)
+        | Hint("then run the same command again")
+        | otherwise,
     )
 
 
@@ -199,28 +199,76 @@ def is_package_installed(facts: Facts, change: PackageInstalled) -> bool:
     return bool(facts.dockerd) or change.package in facts.packages
 
 
+# Docker's script is refused if it is cut, or if others could change it on its way.
+
+
+class NoScript(CheckFailed):
+    """The URL of Docker's script answers with an HTTP error."""
+
+
+class SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to https, or from http to http, as curl does with --proto-redir."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in {"https", req.type}:
+            fp.close()
+            where = one_line(without_passwords(newurl))
+            raise refused(req.full_url, f"redirects to {where}, which is not {req.type}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def download_script(url: str) -> bytes | None:
     """Download Docker's script here: minimal Debian has no curl. None on timeout, or if it is not a script.
 
     Raises UsageError for another kind of URL, NoScript for an HTTP error, CheckFailed for a script that must not run.
     """
     check_install_url(url)
-    answers: queue.SimpleQueue[bytes | int | CheckFailed | None] = queue.SimpleQueue()
-
-    def download() -> None:
-        # 20 ms, for hosts without an engine only.
-        from machinectl.provision.steps.script_download import fetch
-
-        answers.put(fetch(url, DOWNLOAD_TIMEOUT))
-
+    answers: queue.SimpleQueue[bytes | CheckFailed | None] = queue.SimpleQueue()
     # A silent name server must not delay exit.
-    threading.Thread(target=download, daemon=True, name=f"download {url}").start()
+    threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
     try:
-        text = answers.get(timeout=DOWNLOAD_TIMEOUT)
+        answer = answers.get(timeout=DOWNLOAD_TIMEOUT)
     except queue.Empty:
         return None
-    if isinstance(text, int):
-        raise NoScript(f"{without_passwords(url)} answers {text}")
-    if isinstance(text, CheckFailed):
-        raise text
+    if isinstance(answer, CheckFailed):
+        raise answer
+    return answer
+
+
+def fetch(url: str) -> bytes | CheckFailed | None:
+    """Download through the user's proxies; return an error instead of raising it, and None if there is no script."""
+    try:
+        with urllib.request.build_opener(SecureRedirects).open(url, timeout=DOWNLOAD_TIMEOUT) as answer:
+            return read_script(url, answer)
+    except HTTPError as exc:
+        exc.close()
+        return NoScript(f"{without_passwords(url)} answers {exc.code}")
+    except CheckFailed as exc:
+        return exc
+    except (OSError, HTTPException, ValueError):
+        return None
+
+
+def read_script(url: str, answer: HTTPResponse) -> bytes | None:
+    # The end of a connection, even of a TLS one, does not say that it was the end of the script.
+    is_whole = answer.chunked or answer.headers["Content-Length"] is not None
+    text = b""
+    try:
+        text = answer.read(LONGEST_SCRIPT + 1)
+    except IncompleteRead:
+        is_whole = False
+    if is_whole and not text.startswith(b"#!"):
+        return None
+    if not is_whole or answer.length or len(text) > LONGEST_SCRIPT:
+        limit = f"{LONGEST_SCRIPT >> 20} MB"
+        raise refused(url, f"sent only a part of its script, does not say how long it is, or sends more than {limit}")
     return text
+
+
+def refused(url: str, why: str) -> CheckFailed:
+    return CheckFailed(
+        f"{one_line(without_passwords(url))} {why}. The script did not run",
+        Hint("Try again, or pass the URL of a copy: --engine-install-url <URL>"),
+    )

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed, Hint
 from machinectl.provision import daemon_json
-from machinectl.provision.daemon_json import TLS_FLAGS, read_config
+from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
-from machinectl.provision.job import DRAFT, INSTALL_ONLY, Activation, NewFile, apply_job
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps import restart_risks
 from machinectl.provision.steps.engine_config import (
     backup,
     config_change,
     container_count,
-    directories_created,
     missing_directories,
     with_files,
 )
@@ -30,7 +29,6 @@ from machinectl.provision.steps.engine_goal import (
     dockerd_flags,
     holds_containers,
     readiness_socket,
-    validate_command,
     with_live_restore,
     without_live_restore,
     without_unasked,
@@ -67,7 +65,7 @@ def borrow(facts: Facts, target: Target) -> Decision | None:
         new,
         first=backup(facts),
         changes=(
-            *directories_created(facts),
+            *map(DirectoryCreated, missing_directories(facts)),
             *(FileCreated(file.path) for file in backup(facts)),
             held_value(facts, target),
             reloaded_config(facts, target, {}, new),
@@ -111,7 +109,7 @@ def set_wanted(facts: Facts, target: Target, title: str) -> Decision:
         title,
         left,
         changes=(
-            *directories_created(facts),
+            *map(DirectoryCreated, missing_directories(facts)),
             *(() if value == own else (held_value(facts, target),)),
             reloaded_config(facts, target, ours, left or b""),
         ),
@@ -139,8 +137,7 @@ def set_by_reload(
 ) -> Decision:
     """Write `left` as daemon.json, and reload if the value differs.
 
-    Without a value, the file says false until the reload. The check reads no certificates, as a reload: they may be
-    lost.
+    Without a value, the file says false until the reload.
     """
     path, permissions = facts.config_path, permissions or facts.config_mode
     config = daemon_json.parse_config(left, path)
@@ -152,14 +149,8 @@ def set_by_reload(
         told = NewFile(path, permissions, daemon_json.dump(with_live_restore(config, value=False), left))
     others, activation = [*first], INSTALL_ONLY
     if reload:
-        flags = dockerd_flags(facts, ours=True)
-        activation = Activation(
-            "reload",
-            socket=readiness_socket(facts, facts.config_content, flags),
-            validate=validate_command(facts, [flag for flag in flags if flag.name not in TLS_FLAGS], DRAFT),
-            draft=daemon_json.without_tls(config),
-            live_restore=str(bool(value)).lower(),
-        )
+        socket = readiness_socket(facts, facts.config_content, dockerd_flags(facts, ours=True))
+        activation = Activation("reload", socket=socket, live_restore=str(bool(value)).lower())
     what = "removed" if value is None else str(value).lower()
     if told is not final:
         what = "false for the reload, then removed"

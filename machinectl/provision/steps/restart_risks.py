@@ -11,8 +11,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
-from machinectl.provision import preflight
+from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.provision.decision import log_command
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 # Docker commands that fail without the engine.
 BUILDERS = frozenset({"build", "buildx"})
-# KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
-ROOM_TO_START = (4 << 10, 64)
-# A starting engine writes nothing there.
-NOT_WRITTEN = {"/usr", "/var", "/etc", "/etc/docker"}
 DATA_ROOT = "/var/lib/docker"
 SETTINGS = ("data-root", "storage-driver", "userns-remap")
 # DriverStatus (`docker info`) with containerd's image store.
@@ -45,72 +40,58 @@ REMAPPED_ROOT = re.compile(r"/\d+\.\d+$")
 
 
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that stops something despite live-restore."""
-    refuse_odd_unit(facts, allowed)
-    if allowed.force:
-        return
-    refuse_full_disk(facts, allowed)
-    if facts.running and (harm := restart_harm(facts)):
-        cause, hint = harm
+    """Refuse a restart that systemd refuses, or that stops something despite live-restore."""
+    if refusals := docker_unit.refusals(facts.unit):
+        cause = f"systemd refuses to restart the engine on the host: {'; '.join(map(str, refusals))}"
+        raise CheckFailed(cause, Hint("Change that on the host", "systemctl cat docker.service"))
+    for cause, hint in () if allowed.force else harms(facts):
         raise CheckFailed(cause, hint | Hint("then run this again") | allowed.or_force)
 
 
-def restart_harm(facts: Facts) -> tuple[str, Hint] | None:
+def harms(facts: Facts) -> Iterator[tuple[str, Hint]]:
+    """Return what a restart of the engine does to others, and how to avoid it."""
+    ours = {facts.config_path, posixpath.dirname(facts.config_path), "/etc/docker", OWN_DIRECTORY, DROP_INS}
+    watchers = [unit for unit in facts.path_units if ours & {*map(posixpath.normpath, unit.paths)}]
+    odd = [*map(str, docker_unit.owners_commands(facts.unit))]
+    odd += [f"{unit.name} starts {unit.starts} when our files change" for unit in watchers]
+    if odd:
+        yield (
+            f"On the host, a restart of the engine does more than that: {'; '.join(odd)}",
+            Hint("Change that on the host", "systemctl cat docker.service", *(unit.name for unit in watchers)),
+        )
+    # A starting engine forgets each container that it cannot write about.
+    if facts.full and facts.containers:
+        lost = plural(len(facts.containers), "running container")
+        yield (
+            f"The host's disk is full: {facts.full[0]}. A restart of the engine would lose {lost}",
+            Hint("Make room there, on the host", f"df -h {(place := shlex.quote(facts.full[0]))}; df -i {place}"),
+        )
+    if not facts.running:
+        return
     if facts.unread:
-        return (
+        yield (
             "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
             Hint("On the host, as root", "systemctl daemon-reload"),
         )
     if units := attached_units(facts):
-        return (
+        yield (
             f"A restart of the engine ends docker commands, and restarts their containers: {' and '.join(units)}",
             Hint("Stop them first, on the host", "systemctl stop", *units),
         )
     if any(client.verb in BUILDERS for client in facts.clients):
-        return (
-            "An image is being built on the host: a restart of the engine ends that",
-            Hint("Wait until it is done"),
-        )
+        yield "An image is being built on the host: a restart of the engine ends that", Hint("Wait until it is done")
     if facts.swarm and facts.once:
-        return (
+        yield (
             f"On a Swarm node, a restart of the engine ends {' '.join(facts.once)} for good: no restart policy",
             Hint("Give each a policy, on the host", "docker update --restart unless-stopped", *facts.once),
         )
     # The default is control-group (systemd.kill(5)); Docker's packages set process.
     kill_mode = (docker_unit.unit_settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
-        return (
+        yield (
             f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
             Hint("Set KillMode=process in [Service], on the host", "systemctl edit docker.service"),
         )
-    return None
-
-
-def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that systemd refuses, or that does more than restart the engine: who knows what that ends."""
-    refusals = docker_unit.refusals(facts.unit)
-    settings = refusals or ([] if allowed.force else docker_unit.owners_commands(facts.unit))
-    ours = {facts.config_path, posixpath.dirname(facts.config_path), "/etc/docker", OWN_DIRECTORY, DROP_INS}
-    watchers = [unit for unit in facts.path_units if ours & {*map(posixpath.normpath, unit.paths)}]
-    watchers = [] if refusals or allowed.force else watchers
-    odd = [*map(str, settings), *(f"{unit.name} starts {unit.starts} when our files change" for unit in watchers)]
-    if odd:
-        ways = [*without_settings(settings), *(f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers)]
-        raise CheckFailed(
-            f"On the host, systemd refuses to restart the engine, or a restart does more than that: {'; '.join(odd)}",
-            Hint("On the host, as root", "; ".join(ways))
-            | Hint("then run this again")
-            | (NO_HINT if refusals else allowed.or_force),
-        )
-
-
-def without_settings(settings: Sequence[docker_unit.Setting]) -> list[str]:
-    """Return the commands that make comments of the settings in their files, and let systemd read them."""
-    keys: dict[str, list[str]] = {}
-    for setting in settings:
-        keys.setdefault(shlex.quote(setting.path), []).append(setting.key)
-    commands = [f"sed -i -E 's/^ *({'|'.join(dict.fromkeys(each))}) *=/#&/' {path}" for path, each in keys.items()]
-    return [*commands, "systemctl daemon-reload"] if commands else []
 
 
 def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
@@ -124,30 +105,9 @@ def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
             | Hint("then allow the restart: --restart-swarm")
             | Hint("after it, type on the host", "docker swarm unlock"),
         )
-    if facts.info.get("Swarm") == "locked":
-        raise CheckFailed(
-            "The host's swarm is locked",
-            Hint("Unlock it, on the host", "docker swarm unlock") | Hint("then run this again"),
-        )
     raise CheckFailed(
         "The host is a Swarm node: a restart of its engine stops the tasks on it",
         allowed.undrained,
-    )
-
-
-def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a start of the engine on a full disk: it forgets each container that it cannot write about."""
-    written = [(path, room) for path, room in facts.room.items() if path not in NOT_WRITTEN]
-    full = [(path, room) for path, room in written if preflight.is_full(room, *ROOM_TO_START)]
-    if not (full and facts.containers):
-        return
-    [(directory, room), *_] = full
-    count = "-h" if room.kib < ROOM_TO_START[0] else "--inodes"
-    look = f"du -x {count} {shlex.quote(directory)} | sort -h | tail"
-    raise CheckFailed(
-        f"The host's disk is full: {directory} has {preflight.room_left(room, ROOM_TO_START[0])} left. "
-        f"A restart of the engine would lose {plural(len(facts.containers), 'running container')}",
-        Hint("Make room there. What fills it, on the host", look) | Hint("then run this again") | allowed.or_force,
     )
 
 
@@ -164,20 +124,14 @@ def attached_units(facts: Facts) -> list[str]:
 def warnings(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return what a restart does besides."""
     if not facts.running:
-        # Somebody may have stopped it.
-        containers = plural(facts.stored, "container")
-        told = f"the engine does not run: it will be started, with those of its {containers} that start with it"
-        return (told,) if facts.dockerd and facts.stored else ()
+        return ()
     found = []
     if facts.forgotten:
         containers = plural(facts.forgotten, "running container")
         found.append(f"the engine does not know {containers} on the host: its restart ends or restarts them")
-    if units := attached_units(facts):
-        found.append(
-            f"the engine's restart ends the docker commands of {' and '.join(units)}: their containers restart"
-        )
-    if verbs := sorted({client.verb for client in facts.clients}):
-        found.append(f"the engine's restart cuts off the docker commands that are attached to it ({', '.join(verbs)})")
+    if facts.clients:
+        commands = sorted({client.unit or client.verb for client in facts.clients})
+        found.append(f"the engine's restart ends the docker commands that are attached to it ({', '.join(commands)})")
     if is_config_edited(facts, target):
         found.append(f"{facts.config_path} was changed since the engine was started, and it reads that now")
     return tuple(found)
@@ -208,11 +162,12 @@ def hiding_moves(
         return []
     asked = hiding_settings(after, flags)
     # Without the engine, the client prints empty values.
-    if not facts.info.get("DockerRootDir"):
+    if facts.info.get("DockerRootDir"):
+        moves = compared(facts, asked)
+    else:
         there = hiding_settings(before, flags)
-        moved = [Move(name, there.get(name, "the default"), then) for name, then in asked.items()]
-        return [move for move in moved if there.get(move.setting) != move.then]
-    return [move for move in compared(facts, asked) if move.now != move.then]
+        moves = [Move(name, there.get(name, "the default"), then) for name, then in asked.items()]
+    return [move for move in moves if move.now != move.then]
 
 
 def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
@@ -271,10 +226,9 @@ def engine_problem(before: Facts, after: Facts) -> MachineError | None:
     # An engine that waits for its Swarm's leader does not answer.
     if before.info and not after.info and not after.swarm:
         restart = docker_socket.RESTART if after.init == "systemd" else "rc-service docker restart"
-        stops = docker_socket.containers_stopped(before)
         return MachineError(
             "The engine runs, and no longer answers on its unix socket",
-            Hint(f"On the host, as root{stops and f' (that stops {stops})'}", restart),
+            Hint("Restart it on the host, which may stop its containers", restart),
         )
     return containers_lost(before, after)
 

@@ -14,7 +14,7 @@ from machinectl.provision.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
@@ -59,16 +59,9 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
 
 def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
+    secured = [] if target.ssh_only or not facts.dockerd else engine_goal.goal(facts, target).secured
     return tuple(
-        f"{whose} makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
-        "certificates can connect there"
-        for whose, address in plain_listeners(facts, target)
+        f"The host's own configuration makes the engine listen on {address} without TLS: from now on, "
+        "only clients with the machine's certificates can connect there"
+        for address in secured
     )
-
-
-def plain_listeners(facts: Facts, target: Target) -> Iterator[tuple[str, str]]:
-    """Return what sets each address that gets TLS, and the address."""
-    if target.ssh_only or not facts.dockerd:
-        return
-    yield from (("docker.socket", address) for address in engine_goal.plain_sockets(facts))
-    yield from (("The host's own configuration", address) for address in engine_goal.goal(facts, target).secured)

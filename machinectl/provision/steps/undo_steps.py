@@ -5,25 +5,32 @@ Steps depend on current facts, so an interrupted undo can run again.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.provision import daemon_json, firewall, preflight
-from machinectl.provision.daemon_json import read_config
+from machinectl.provision import daemon_json, firewall, preflight, revision
+from machinectl.provision.client_cas import CLIENTS, listed_cas
+from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.decision import Decision, EngineDown, failure, not_applied, tail
-from machinectl.provision.facts.host_facts import Facts
+from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
 from machinectl.provision.host_changes import (
+    CaTrusted,
     Change,
     ConfigMerged,
+    DirectoryCreated,
+    FileCreated,
     LiveRestoreChanged,
     ServiceEnabled,
     ServiceStarted,
     of_kind,
 )
-from machinectl.provision.job import Activation, NewFile, RemoteResult, apply_job, command_job
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, RemoteResult, apply_job, command_job
 from machinectl.provision.steps import (
     docker_socket,
     engine_config,
@@ -32,24 +39,15 @@ from machinectl.provision.steps import (
     restart_risks,
 )
 from machinectl.provision.steps.engine_config import container_count, with_files
-from machinectl.provision.steps.engine_goal import readiness_socket, with_live_restore
-from machinectl.provision.steps.installation import remove_packages
-from machinectl.provision.steps.original_config import (
-    config_before,
-    deepest_first,
-    files_made,
-    held_original,
-    keeps_containers,
-    original_config,
-    original_live_restore,
-    original_mode,
-    own_flags,
-    restarts,
-    undone_by,
-    written,
+from machinectl.provision.steps.engine_goal import (
+    LIVE_RESTORE,
+    holds_containers,
+    readiness_socket,
+    with_live_restore,
+    without_live_restore,
 )
+from machinectl.provision.steps.installation import remove_packages
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
-from machinectl.quantities import plural
 
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
@@ -60,10 +58,13 @@ def undo_steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: st
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: check_undoable(facts, changes, allowed),
         stop_engine,
-        keep_containers_running,
-        remove_config,
+        # Live-restore keeps containers running while the engine restarts.
+        lambda facts, changes: (
+            live_restore.borrow(facts, with_changes(NO_TARGET, changes)) if restarts(facts, changes) else None
+        ),
+        partial(restore_config, restart=True),
         reset_live_restore,
-        restore_config,
+        partial(restore_config, restart=False),
         disable_service,
         firewall.close_ports,
         docker_socket.leave_group,
@@ -74,7 +75,6 @@ def undo_steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: st
 def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     """Raise CheckFailed if undo is impossible, or stops or hides containers."""
     preflight.check_root(facts, NO_TARGET)
-    preflight.check_files(facts, NO_TARGET)
     restarted = restarts(facts, changes)
     # Only live-restore may be left of our configuration.
     ends_containers = restarted or (live_restore.is_on(facts) and original_live_restore(facts, changes) is not True)
@@ -87,11 +87,10 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     if not restarted:
         return
     if facts.running and stop_engine(facts, changes) is None:
-        docker_socket.check_not_masked(facts)
+        docker_socket.check_startable(facts)
     restart_risks.refuse_swarm(facts, allowed)
-    moves = restart_risks.hiding_moves(
-        facts, read_config(facts), original_config(facts, changes), own_flags(facts, changes)
-    )
+    original = original_config(facts, changes)
+    moves = restart_risks.hiding_moves(facts, read_config(facts), original, own_flags(facts, changes))
     if moves and not allowed.force:
         raise restart_risks.would_hide(facts, moves, allowed)
     restart_risks.refuse_harm(facts, allowed)
@@ -116,45 +115,48 @@ def status_hint(facts: Facts) -> Hint:
     return Hint("See on the host", "rc-service docker status" if facts.init == "openrc" else "systemctl status docker")
 
 
-def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Turn live-restore on before a restart."""
-    return live_restore.borrow(facts, with_changes(NO_TARGET, changes)) if restarts(facts, changes) else None
-
-
-def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Remove our configuration; restart the engine with live-restore."""
-    if not restarts(facts, changes):
+def restore_config(facts: Facts, changes: Sequence[Change], *, restart: bool) -> Decision | None:
+    """Remove our files from the host and our keys from daemon.json, if that needs, or does not need, a restart."""
+    if restart != restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
-    if keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
+    if restart and keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
         # dockerd stops containers if it starts without live-restore.
         last = daemon_json.dump(
             with_live_restore(daemon_json.parse_config(original, facts.config_path), value=True), original
         )
-    files = files_made(facts, changes)
+    files, activation = files_made(facts, changes), INSTALL_ONLY
     if last != facts.config_content:
         # First: without the drop-in, `hosts` conflicts with the unit's -H.
         files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), last))
+    if not files:
+        return None
+    if restart:
+        flags = own_flags(facts, changes)
+        activation = Activation(
+            "restart" if facts.running else "none",
+            socket=readiness_socket(facts, original, flags),
+            validate=engine_goal.validate_command(facts, flags) if last is not None else "",
+            containers=restart_risks.care_for_containers(facts),
+        )
+    is_last = last == original
     return Decision(
-        f"Removing our configuration from the engine{outcome_for_containers(facts)}",
-        (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
-        apply_job(
-            files,
-            Activation(
-                "restart" if facts.running else "none",
-                socket=readiness_socket(facts, original, own_flags(facts, changes)),
-                validate=engine_goal.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
-                containers=restart_risks.care_for_containers(facts),
-            ),
-            init=facts.init,
-            directories=deepest_first(changes),
+        "Removing our configuration from the engine" if restart else f"Restoring {facts.config_path}",
+        (
+            *(f"{'remove' if file.content is None else 'restore'} {file.path}" for file in files),
+            *(("restart docker.service",) if activation.action == "restart" else ()),
         ),
+        apply_job(files, activation, init=facts.init, directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_taken_out, facts),
-        held_original(facts, changes) if last != original else (),
-        warnings=restart_risks.warnings(facts, with_changes(NO_TARGET, changes)) if facts.running else (),
-        undone=(*undone_by(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
+        () if is_last else held_original(facts, changes),
+        warnings=restart_risks.warnings(facts, with_changes(NO_TARGET, changes)) if restart else (),
+        undone=(*undone_by(files, changes), *(everything_in_config(changes) if is_last else ())),
     )
+
+
+def everything_in_config(changes: Sequence[Change]) -> list[Change]:
+    return [change for change in changes if isinstance(change, ConfigMerged | LiveRestoreChanged)]
 
 
 def not_taken_out(facts: Facts, result: RemoteResult) -> MachineError:
@@ -164,8 +166,9 @@ def not_taken_out(facts: Facts, result: RemoteResult) -> MachineError:
     path = facts.config_path
     return EngineDown(
         f"The engine does not work with the original {path}: machinectl's configuration was restored\n{tail(result)}",
-        Hint(f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change")
-        | Hint("or if the engine did not run before, stop its containers there", "docker stop $(docker ps -q)"),
+        Hint(
+            f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change"
+        ),
     )
 
 
@@ -184,36 +187,8 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
         permissions=original_mode(facts, changes),
         gone=deepest_first(changes),
         changes=held_original(facts, changes),
-        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
+        undone=(*undone_by(files, changes), *everything_in_config(changes)),
     )
-
-
-def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Restore daemon.json without a restart; remove its backup."""
-    original = config_before(facts, changes)
-    files = files_made(facts, changes)
-    if original != facts.config_content:
-        files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), original))
-    if not files:
-        return None
-    return Decision(
-        f"Restoring {facts.config_path}",
-        tuple(written(file) for file in files),
-        apply_job(files, init=facts.init, directories=deepest_first(changes)),
-        with_files(facts, files),
-        partial(not_applied, init=facts.init),
-        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
-    )
-
-
-def outcome_for_containers(facts: Facts) -> str:
-    """Return the end of a title: ", keeping 3 containers running"."""
-    known = len(facts.containers) - facts.forgotten
-    if known <= 0 or not facts.running:
-        return ""
-    if facts.swarm:
-        return f"; {container_count(facts)} stopped, as on every Swarm node"
-    return f", keeping {plural(known, 'container')} running"
 
 
 def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -239,3 +214,115 @@ def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
         found.append(f"The engine, which did not run before, keeps running with {container_count(facts)}")
     return found
+
+
+# The host's configuration of before machinectl: daemon.json byte for byte if nobody else has changed it.
+
+
+def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
+    """Return whether the engine uses more of our configuration than live-restore."""
+    # clients.pem counts by the key that names it: with SSH only, the engine does not read it.
+    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH, CLIENTS}
+    if any(file.path not in no_configuration for file in files_made(facts, changes)):
+        return True
+    return without_live_restore(original_config(facts, changes)) != without_live_restore(read_config(facts))
+
+
+def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
+    """Return whether live-restore in daemon.json keeps containers: not on Swarm nodes, or if a flag sets it."""
+    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
+    return facts.running and holds_containers(facts) and not flagged
+
+
+def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
+    there = {*facts.files, *facts.sums, facts.backup}
+    paths = [change.path for change in of_kind(changes, FileCreated) if change.path in there]
+    # Another computer may have made the list since. With SSH only, nothing else tells.
+    own = {change.sha256 for change in of_kind(changes, CaTrusted)}
+    if CLIENTS not in paths and own & {hashlib.sha256(pem).hexdigest() for pem in listed_cas(facts).values()}:
+        paths.append(CLIENTS)
+    return [NewFile(path) for path in paths]
+
+
+def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
+    gone = {file.path for file in files if file.content is None}
+    return [change for change in of_kind(changes, FileCreated) if change.path in gone]
+
+
+def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
+    return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
+
+
+def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the record of the original live-restore, to write first."""
+    return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
+
+
+def original_config(facts: Facts, changes: Sequence[Change]) -> dict[str, Any]:
+    return daemon_json.parse_config(config_before(facts, changes), facts.config_path)
+
+
+def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
+    value = original_config(facts, changes).get(LIVE_RESTORE)
+    return value if isinstance(value, bool) else None
+
+
+def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
+    """Return daemon.json without our keys, byte for byte the original if only we changed it.
+
+    Without a record, a forgotten machine's keys may name our certificates.
+    """
+    if facts.config is None:
+        return None
+    change = merged_into(facts, changes)
+    borrowed = next((each for each in of_kind(changes, LiveRestoreChanged) if each.path == facts.config_path), None)
+    if change is None and borrowed is None and not files_made(facts, changes):
+        return facts.config_content
+    before_bytes = change.bytes_before if change else None
+    before = daemon_json.parse_config(before_bytes, facts.config_path)
+    now = read_config(facts)
+    result = dict(now)
+    if change:
+        result = engine_goal.without_hosts_of(change, daemon_json.put_back(now, before, change.ours), before)
+    if borrowed is not None:
+        result = with_live_restore(result, borrowed.before)
+    result = without_earlier(result)
+    if facts.swarm and result.get(LIVE_RESTORE) is True:
+        # A Swarm node's dockerd would not start with it.
+        del result[LIVE_RESTORE]
+    if change is not None and result == before:
+        return before_bytes
+    if result == now:
+        return facts.config_content
+    return daemon_json.dump(result, facts.config_content)
+
+
+def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
+    """Remove a forgotten machine's keys: the engine would not start without its certificates."""
+    if not str(config.get("tlscert", "")).startswith(f"{OWN_DIRECTORY}/"):
+        return config
+    hosts = [host for host in config.get("hosts", []) if not str(host).startswith("tcp://")]
+    rest = {key: value for key, value in config.items() if key not in {*TLS_FLAGS, "hosts"}}
+    return {**rest, "hosts": hosts} if hosts else rest
+
+
+def original_mode(facts: Facts, changes: Sequence[Change]) -> str:
+    change = merged_into(facts, changes)
+    return change.mode if change else facts.config_mode
+
+
+def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
+    paths = {change.path for change in of_kind(changes, DirectoryCreated)}
+    return tuple(sorted(paths, key=lambda path: -path.count("/")))
+
+
+def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.DockerdFlag]:
+    """Return dockerd's flags without our drop-in; [] if the unit is unclear.
+
+    A forgotten machine's drop-in is not recorded and stays.
+    """
+    stays = not any(docker_unit.is_our_drop_in(change.path) for change in of_kind(changes, FileCreated))
+    try:
+        return docker_unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
+    except MachineError:
+        return []
