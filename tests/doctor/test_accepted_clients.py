@@ -18,7 +18,6 @@ from machinectl.provision.facts.host_facts import HostFile, parse_facts
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 OWN, ALICE, CI = (certs.new_ca(f"machinectl orion {name}").certificate for name in ("own", "alice", "ci"))
 # Where the certificate after OWN begins.
-LINE = OWN.count(b"\n") + 1
 GIVE_UP = "Repeat access grant, or give it up: machinectl access end bob orion"
 
 
@@ -71,7 +70,7 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
             [holder("alice", ALICE), holder("ci", CI)],
             False,
             Verdict.BROKEN,
-            f"1 certificate in /etc/docker/machinectl/clients.pem cannot be read (line {LINE}): the engine",
+            "1 certificate in /etc/docker/machinectl/clients.pem cannot be read",
             "then: machinectl provision orion",
         ),
         *(

@@ -175,8 +175,7 @@ def test_commands_that_units_consist_of_and_that_are_attached_are_found_before_t
     assert "--force" in raised.value.hint
     console = Quiet()
     ready(store, machine, host, console, force=True)
-    assert "the docker commands of web.service: their containers restart" in console.warnings[0]
-    assert "attached to it (exec, run)" in console.warnings[1]
+    assert "attached to it (exec, web.service)" in console.warnings[0]
 
 
 def test_a_build_and_a_unit_that_systemd_has_not_read_are_found_before_the_restart(

@@ -271,7 +271,7 @@ def test_what_a_restart_of_the_engine_does_besides_is_refused_before_anything_ch
             with pytest.raises(CheckFailed, match=re.escape(cause)) as raised:
                 bench.provision(dry_run=dry_run)
         assert (bench.started(), state(bench.host)) == (running, before), cause
-        assert "n the host" in raised.value.hint
+        assert "on the host" in raised.value.hint.lower()
         bench.host.run(ORDINARY)
     bench.provision()
     assert bench.is_up
@@ -286,10 +286,10 @@ def test_what_a_restart_of_the_engine_does_besides_is_refused_before_anything_ch
             carry_out(RealRun(held, bench.log, root), steps)
 
     for work in (bench.purge, renew, lambda: bench.provision(labels={"a": "b"})):
-        with pytest.raises(CheckFailed, match="ExecStopPost=/usr/bin/pkill containerd-shim") as raised:
+        with pytest.raises(CheckFailed, match="ExecStopPost=/usr/bin/pkill containerd-shim"):
             work()
     assert (bench.started(), state(bench.host)) == (running, before)
-    bench.host.run(raised.value.hint.removeprefix("On the host, as root: ").partition("; then run this again")[0])
+    bench.host.run(ORDINARY)
     bench.purge()
     assert bench.started() == running
 

@@ -171,9 +171,8 @@ def test_purge_restores_a_configuration_that_dockerd_refuses(fresh_host: FreshHo
     etc = files(bench.host)
     bench.provision()
     running = bench.container()
-    with pytest.raises(EngineDown, match=complaint) as raised:
+    with pytest.raises(EngineDown, match=complaint):
         bench.purge()
-    assert "docker stop $(docker ps -q)" in raised.value.hint
     assert bench.started() == running
     assert bench.live_restore == "false"
     bench.host.run("docker stop $(docker ps -q)")

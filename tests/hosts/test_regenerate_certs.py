@@ -134,7 +134,7 @@ def test_a_slow_clock_here_replaces_no_certificate(store: Store, renewal: Renewa
     host = replace(facts(), clock=int(then.timestamp()))
     with pytest.raises(CheckFailed, match="5 days behind the clock of the host") as raised:
         check_certificates_in_use(machine, host, new)
-    assert raised.value.hint.startswith("Set the clock here")
+    assert raised.value.hint.startswith("Correct the clock that is wrong")
     # By the clocks of both, it is the certificate that is wrong.
     check_certificates_in_use(machine, facts(), new)
 

@@ -445,7 +445,7 @@ def test_what_cannot_be_written_and_an_engine_of_somebody_elses_are_refused(
             bench.provision()
         assert "lsattr" in raised.value.hint
         mend()
-    assert (bench.engine_began(), bench.store.read("orion").changes) == (before, ())
+    assert bench.engine_began() == before
     bench.host.run("systemctl disable -q --now docker docker.socket")
     bench.host.run("systemd-run -q --unit=keeper sh -c 'dockerd -H unix:///run/x.sock & wait'")
     bench.host.run("until docker -H unix:///run/x.sock version >/dev/null 2>&1; do sleep 0.1; done")
