@@ -27,7 +27,7 @@ MOST_PARAMETERS, MOST_METHODS = 8, 15
 # Names that CONTRIBUTING invents for its examples.
 INVENTED = re.compile(r"frob|[A-Z]{4,}")
 # A flag and a verb are declared by a call with many keywords.
-DECLARING = ("machinectl.machines.flags", "machinectl.cli.declared_verb")
+DECLARING = ("machinectl.machines.flags", "machinectl.cli.catalogue")
 # What an error says, and the methods that search or cut a text.
 ERROR_TEXTS = {"cause", "hint", "error"}
 READING = {

@@ -8,15 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
-from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.declared_verb import LOGIN
+from machinectl.cli.catalogue import ABOUT, GROUPS, LOGIN, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
 from machinectl.cli.help_pages import arguments_of, examples_with, flags_and_driver, option_rows, usage_lines
-from machinectl.cli.parsing.driver_flags import IN_DRIVER
+from machinectl.cli.parsing.command_line import IN_DRIVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.cli.catalogue import Verb
     from machinectl.machines.flags import Flag
 
     # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.

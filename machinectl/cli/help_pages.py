@@ -5,21 +5,24 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli import catalogue
-from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, examples_of, find_verb, section_verbs
-from machinectl.cli.declared_verb import LOGIN
+from machinectl.cli.catalogue import (
+    ABOUT,
+    COMMON,
+    LOGIN,
+    OPTIONS,
+    SECTIONS,
+    TOPICS,
+    examples_of,
+    find_verb,
+    section_verbs,
+)
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import BOLD, MORE, coloured, flowed, harmless, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
-from machinectl.cli.parsing.driver_flags import IN_DRIVER, with_note
-from machinectl.cli.parsing.go_flags import (
-    WITH_DRIVER_OPTIONS,
-    flags_of,
-    is_group,
-    named_driver,
-    split_at_verb,
-)
+from machinectl.cli.parsing.command_line import IN_DRIVER, with_note
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, flags_of, is_group, named_driver, split_at_verb
 from machinectl.errors import MachineError
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.cli.catalogue import Verb
     from machinectl.machines.flags import Flag
 
     Rows = Sequence[tuple[str, str]]
@@ -103,7 +106,7 @@ def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], s
     driver = named_driver(words)
     if name == "create" and not driver:
         return declared.flags, ""
-    from machinectl.cli.parsing.driver_flags import command_flags
+    from machinectl.cli.parsing.command_line import command_flags
 
     return command_flags(name, declared, words), driver
 

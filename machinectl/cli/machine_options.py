@@ -6,9 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
-from machinectl.cli.login_options import read_login_secret
-from machinectl.cli.parsing.command_line import typed_name
-from machinectl.cli.parsing.driver_flags import parameter_of
+from machinectl.cli.parsing.command_line import parameter_of, typed_name
+from machinectl.cli.run_verb import read_login_secret
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.files.user_files import is_exposed

@@ -10,14 +10,12 @@ import gc
 import os
 import sys
 
-from machinectl.cli.catalogue import find_verb
-from machinectl.cli.declared_verb import BEFORE_THE_VERB
+from machinectl.cli.catalogue import BEFORE_THE_VERB, find_verb
 from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.command_line import NotReadError, read_values
-from machinectl.cli.parsing.command_start import with_dashes
+from machinectl.cli.parsing.command_line import NotReadError, read_values, with_dashes
 from machinectl.cli.parsing.go_flags import (
     HELP_OPTION,
     HELP_VERBS,
@@ -129,8 +127,8 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
         raise NotReadError
     flags = declared.flags
     if name in WITH_DRIVER_OPTIONS:
+        from machinectl.cli.parsing.command_line import command_flags
         from machinectl.cli.parsing.create_forms import canonical_with_driver
-        from machinectl.cli.parsing.driver_flags import command_flags
 
         words = canonical_with_driver(arguments)
         _, rest = take_verb(split_at_verb(words)[1])

@@ -1,20 +1,32 @@
-"""Run a declared verb, with or without Typer. Imports nothing heavy."""
+"""Run a declared verb, with or without Typer: choose its machines, read its login. Imports nothing heavy.
+
+Without names, --selector or --all, a verb that only looks is for all machines; one that changes or runs something is
+for `default`, as in docker-machine, or refuses.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import ALL_MACHINES, LOGIN, PRINTS, WORKS
-from machinectl.cli.output.exit_status import guarded
+from machinectl.cli.catalogue import ALL_MACHINES, LOGIN, PRINTS, WORKS
+from machinectl.cli.output.exit_status import debugging, guarded
 from machinectl.cli.output.stdio import set_output_kind
 from machinectl.cli.parsing.command_line import check_not_empty
+from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
+from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
+from machinectl.machines.record import natural
+from machinectl.machines.selection import chosen, matching, selected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.certs import Pair
+    from machinectl.cli.catalogue import Verb
     from machinectl.cli.verb_session import Session
+    from machinectl.console import Console
+    from machinectl.hosts.login import Login
 
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
@@ -47,12 +59,8 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
             # The run itself would be refused.
             check_store_writable(here.store)
     if LOGIN[0] in declared.flags:
-        from machinectl.cli.login_options import pop_login
-
         given["login"] = pop_login(given, here)
     if "selector" in given and not declared.keeps_selector:
-        from machinectl.cli.chosen_names import agrees_to_all, chosen_names
-
         everything = ALL_MACHINES in declared.flags and given.pop("everything")
         names = chosen_names(here, given["names"], given.pop("selector"), everything=everything)
         given["names"] = names
@@ -69,3 +77,115 @@ def output_kind(declared: Verb, given: dict[str, Any]) -> str:
     if declared.output == WORKS:
         return PRINTS if given.get("dry_run") else WORKS
     return declared.output
+
+
+def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:
+    """Return the machines that were chosen, none if nothing was typed."""
+    if everything:
+        if names or selector is not None:
+            raise UsageError("--all, and names or --selector, exclude each other", LEAVE_ONE_OUT)
+        if not (found := here.store.names()):
+            from machinectl.machines.store.missing_machine import first_step_hint
+
+            raise MachineError("There is no machine yet", first_step_hint())
+        return list(found)
+    if selector is not None:
+        return list(selected(here.store, here.console, names, selector))
+    return matching(names, here.store.names)
+
+
+def target_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:
+    """Return the chosen machines in natural order, else `default`."""
+    found = chosen_names(here, names, selector, everything=everything)
+    try:
+        found = found or chosen(here.store, ())
+    except MachineError as exc:
+        if here.store.names():
+            exc.hint |= Hint("or pass --all or -l <SELECTOR>")
+        raise
+    return sorted(set(found), key=lambda name: (natural(name), name))
+
+
+def agrees_to_all(here: Session, verb: str, names: Sequence[str]) -> bool:
+    """Ask before a verb stops what runs on all machines. Raises Unanswered if nobody can be asked."""
+    from machinectl.console import confirm, decline
+    from machinectl.quantities import first_names, plural
+
+    what = f"{plural(len(names), 'machine', 'machines')}: {first_names(names)}"
+    if confirm(here.console, f"{verb.capitalize()} {what}?", f"machinectl {verb} --all -y"):
+        return True
+    decline(here.console, "Nothing was changed")
+    return False
+
+
+def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Sequence[str], list[str]]:
+    """Return names and command; `words` lack the dashes. Raises UsageError without them."""
+    from machinectl.cli.parsing.command_line import CHOOSING, COMMANDS, DASHES
+
+    if DASHES not in here.arguments:
+        from machinectl.cli.invocation import NAME, THIS
+        from machinectl.cli.parsing.suggestions import PLACEHOLDER, with_names_hint
+        from machinectl.cli.typed_words import typed_line
+
+        is_chosen = words or any(word.partition("=")[0] in CHOOSING for word in here.arguments)
+        line = " ".join([NAME, typed_line(THIS.typed), *([] if is_chosen else [PLACEHOLDER]), COMMANDS[verb]])
+        raise UsageError("The command is missing", with_names_hint(Hint("", line), here.store))
+    command = here.arguments[here.arguments.index(DASHES) + 1 :]
+    return words[: len(words) - len(command)], command
+
+
+NO_JUMP = ("", "none")
+
+# A line of a remote file's content (facts.sh): base64 after a bar.
+FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
+
+
+def pop_login(options: dict[str, Any], here: Session) -> Login:
+    """Build the login, and remove its flags from `options`."""
+    from machinectl.hosts.login import Login
+    from machinectl.ssh.keys.credentials import Credentials
+
+    passphrase, password, sudo_password = (
+        read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
+        for each in LOGIN_SECRETS
+    )
+
+    def trace(text: str) -> None:
+        import re
+
+        from machinectl.masking import without_secrets_in_lines
+
+        # Host files hold passwords, too.
+        here.console.note(without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text)))
+
+    return Login(
+        Credentials(passphrase=passphrase, password=password, sudo_password=sudo_password),
+        host_key=options.pop(HOST_KEY.parameter),
+        strict=options.pop(STRICT.parameter),
+        trace=trace if debugging() else None,
+    )
+
+
+def read_login_secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
+    """Return the file's content, else the variable's value."""
+    if not path:
+        return variable or None
+    from machinectl.files.user_files import is_exposed, read_secret
+
+    if is_exposed(path):
+        console.warn(f"{flag}: others can read {path}; keep them out: chmod 600 {path}")
+    return read_secret(path, flag)
+
+
+def parse_jump(text: str | None) -> str | None:
+    """Return --ssh-jump for the record: "none" becomes "", as for ProxyJump."""
+    return "" if text is not None and text.strip().lower() in NO_JUMP else text
+
+
+def given_authority(here: Session) -> Pair | None:
+    if not here.tls.ca_key:
+        return None
+    # Imported here: it loads cryptography.
+    from machinectl.hosts.certificate_files import given_ca
+
+    return given_ca(here.tls.ca, here.tls.ca_key)

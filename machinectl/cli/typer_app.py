@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli.catalogue import find_verb
-from machinectl.cli.declared_verb import BEFORE_THE_VERB
+from machinectl.cli.catalogue import BEFORE_THE_VERB, find_verb
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.command_line import read_number
-from machinectl.cli.parsing.command_start import with_dashes
+from machinectl.cli.parsing.command_line import command_flags, read_number, with_dashes
 from machinectl.cli.parsing.create_forms import canonical_with_driver
-from machinectl.cli.parsing.driver_flags import command_flags
 from machinectl.cli.parsing.go_flags import (
     HELP_VERBS,
     canonical,
@@ -38,7 +35,7 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.cli.declared_verb import Argument
+    from machinectl.cli.catalogue import Argument
     from machinectl.machines.flags import Flag
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.flags import HOLDER, Flag
@@ -68,7 +68,7 @@ def access_end(
     import shlex
 
     from machinectl.access import ending
-    from machinectl.cli.chosen_names import target_names
+    from machinectl.cli.run_verb import target_names
     from machinectl.cli.tables.results import report_results
     from machinectl.console import confirm, decline
     from machinectl.machines.selection import require_names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.errors import MachineError
 from machinectl.machines.flags import FILE, HOLDER, Flag
 from machinectl.quantities import parse_lifetime

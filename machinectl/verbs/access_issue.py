@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.errors import NO_HINT, Hint
 from machinectl.machines.flags import FILE, HOLDER, Flag

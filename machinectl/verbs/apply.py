@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.cli.output.stdout import draw
 from machinectl.errors import Declined, Hint, UsageError
 from machinectl.machines.flags import Flag
@@ -81,7 +81,7 @@ def apply(
     import shlex
     from functools import partial
 
-    from machinectl.cli.login_options import given_authority
+    from machinectl.cli.run_verb import given_authority
     from machinectl.console import confirm
     from machinectl.fleet.rollout.apply import apply_plan
     from machinectl.fleet.rollout.apply_run import ApplyOptions

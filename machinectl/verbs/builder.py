@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
@@ -88,14 +88,10 @@ def builder(
     driver_options: list[str],
     timeout: float,
 ) -> None:
-    from machinectl.cli.chosen_names import target_names
+    from machinectl.cli.run_verb import target_names
     from machinectl.docker_cli.builders import BuilderOrder, create_builder
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
 
-    if names and not here.store.exists(names[0]):
-        from machinectl.cli.parsing.suggestions import check_verb_within
-
-        check_verb_within("builder", names, here.store)
     if is_switched_off():
         raise MachineError(
             f"A builder needs docker contexts, which are switched off: {SWITCH}={os.environ[SWITCH]}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.stdout import print_lines
 from machinectl.errors import Hint, MachineError, UsageError, quoted
 from machinectl.machines.flags import DIRECTORY, FILE, Flag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import Hint, MachineError

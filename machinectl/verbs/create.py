@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.output.exit_status import called
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import harmless, wrapped
-from machinectl.cli.parsing.driver_flags import driver_flag
+from machinectl.cli.parsing.command_line import driver_flag
 from machinectl.cli.parsing.go_flags import named_driver, split_at_verb
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.create_options import (
@@ -145,7 +145,7 @@ def create(
     label: list[str],
     **others: Any,
 ) -> None:
-    from machinectl.cli import login_options, machine_options
+    from machinectl.cli import machine_options, run_verb
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.tables.results import print_plan
     from machinectl.driver.installed_drivers import load
@@ -172,14 +172,14 @@ def create(
             engine=machine_options.parse_engine_options(others),
             provision=not no_provision,
             context=not no_context,
-            jump=login_options.parse_jump(ssh_jump) or "",
+            jump=run_verb.parse_jump(ssh_jump) or "",
             addresses=parse_addresses(address),
             lifetime=access_lifetime,
         ),
         driver,
         login,
         allowed,
-        login_options.given_authority(here),
+        run_verb.given_authority(here),
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import INTERRUPTED
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal, shorten

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import RELAYS, Argument, Verb
+from machinectl.cli.catalogue import RELAYS, Argument, Verb
 from machinectl.machines.flags import MACHINE
 from machinectl.verbs import shared_flags as shared
 
@@ -45,9 +45,9 @@ def docker(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.chosen_names import split_at_dashes, target_names
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.output.machine_streams import OutputPrinter, print_ends, printer_for, stdin_for
+    from machinectl.cli.run_verb import split_at_dashes, target_names
     from machinectl.docker_cli.many_engines import run_docker
     from machinectl.hosts.output_streams import LIMIT, stream_output
 

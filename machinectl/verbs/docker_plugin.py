@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.catalogue import Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.stdout import write_out
 

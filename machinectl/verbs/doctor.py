@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import LOGIN, PRINTS, Verb
+from machinectl.cli.catalogue import LOGIN, PRINTS, Verb
 from machinectl.cli.output.exit_status import called, report
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, harmless, is_terminal, mark

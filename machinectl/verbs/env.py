@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, print_lines, write_file, write_out
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.flags import Flag

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import ALL_MACHINES, Verb
+from machinectl.cli.catalogue import ALL_MACHINES, Verb
 from machinectl.cli.output.stdout import print_result, write_bytes
 from machinectl.errors import Hint
 from machinectl.machines.flags import FILE, Flag
@@ -77,7 +77,7 @@ def export(
     force: bool,
     selector: str | None,
 ) -> None:
-    from machinectl.cli.chosen_names import target_names
+    from machinectl.cli.run_verb import target_names
     from machinectl.exports.exporting import STDOUT, Encryption, Secrets
     from machinectl.exports.exporting import export as command
 

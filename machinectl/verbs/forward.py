@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import Hint, UsageError
 from machinectl.machines.flags import CONTAINER, Flag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError, one_line
 from machinectl.machines.flags import Flag

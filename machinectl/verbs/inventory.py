@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json
 from machinectl.errors import Hint, UsageError
 from machinectl.machines.flags import MACHINE, Flag

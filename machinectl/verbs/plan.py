@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, PRINTS, Verb
+from machinectl.cli.catalogue import LOGIN, PRINTS, Verb
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -53,7 +53,7 @@ def plan(
 ) -> int:
     import shlex
 
-    from machinectl.cli.login_options import given_authority
+    from machinectl.cli.run_verb import given_authority
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
     from machinectl.fleet.rollout.plan import plan as make_plan

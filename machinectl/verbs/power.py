@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.cli.output.stdout import write_out
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
@@ -55,7 +55,7 @@ def provision(
     restart_swarm: bool,
     open_firewall: bool,
 ) -> int:
-    from machinectl.cli.login_options import given_authority
+    from machinectl.cli.run_verb import given_authority
     from machinectl.cli.tables.results import report_results
     from machinectl.hosts.creation import CreatedMachine
     from machinectl.hosts.setup import Setup

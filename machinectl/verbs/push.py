@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.catalogue import Argument, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
@@ -91,7 +91,7 @@ def push(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.chosen_names import target_names
+    from machinectl.cli.run_verb import target_names
     from machinectl.images.image import parse_platform
     from machinectl.images.read_archive import Wanted
     from machinectl.images.transfer import Order, SourceError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -44,7 +44,7 @@ def regenerate_certs(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.cli.login_options import given_authority
+    from machinectl.cli.run_verb import given_authority
     from machinectl.cli.tables.results import report_results
     from machinectl.hosts.certificate_renewal import Renewal, renew_now
     from machinectl.provision.target import Allowed

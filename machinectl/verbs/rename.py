@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.catalogue import Argument, Verb
 from machinectl.errors import Hint
 from machinectl.features import functions
 from machinectl.machines.flags import MACHINE, TEXT

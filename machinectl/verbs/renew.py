@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called_text
 from machinectl.cli.output.stdout import print_json, write_out

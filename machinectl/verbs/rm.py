@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import LOGIN, Verb
+from machinectl.cli.catalogue import LOGIN, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import is_terminal

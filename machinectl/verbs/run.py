@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, RELAYS, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, RELAYS, Argument, Verb
 from machinectl.machines.flags import MACHINE, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -65,9 +65,9 @@ def run(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.chosen_names import split_at_dashes, target_names
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.output.machine_streams import print_ends, printer_for, stdin_for
+    from machinectl.cli.run_verb import split_at_dashes, target_names
     from machinectl.hosts.output_streams import LIMIT, stream_output
     from machinectl.hosts.remote_script import RemoteScript, run_remote_script
     from machinectl.ssh.openssh.multiplexing import Multiplexing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Verb
-from machinectl.cli.parsing.driver_flags import driver_flag
+from machinectl.cli.catalogue import Verb
+from machinectl.cli.parsing.command_line import driver_flag
 from machinectl.cli.parsing.go_flags import named_machine, named_store
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS, ENV_FILE, JUMP, LABEL
@@ -73,7 +73,7 @@ def set_machine(
     ssh_jump: str | None,
     **others: Any,
 ) -> None:
-    from machinectl.cli import login_options, machine_options
+    from machinectl.cli import machine_options, run_verb
     from machinectl.hosts.editing import Edit
     from machinectl.machines.addresses import parse_addresses
 
@@ -83,7 +83,7 @@ def set_machine(
         url=url,
         tls=tls,
         context=context,
-        jump=login_options.parse_jump(ssh_jump),
+        jump=run_verb.parse_jump(ssh_jump),
         addresses=parse_addresses(filter(None, address)) if address else None,
         lifetime=access_lifetime,
         labels=machine_options.parse_labels(label, name),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import ALL_MACHINES, Argument
+from machinectl.cli.catalogue import ALL_MACHINES, Argument
 from machinectl.machines.flags import FILE, LABEL, MACHINE, Flag
 
 NAMES = Argument("names", "[NAME]…", MACHINE, many=True, repeats=True)

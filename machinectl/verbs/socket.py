@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.stdout import print_lines, write_out
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.flags import FILE, MACHINE, Flag
@@ -115,10 +115,6 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
         raise UsageError(
             "The command after the dashes is missing", Hint("For example", "machinectl socket <NAME> -- docker ps")
         )
-    if names and not here.store.exists(names[0]):
-        from machinectl.cli.parsing.suggestions import check_verb_within
-
-        check_verb_within("socket", names, here.store)
     if len(names) > 1:
         raise UsageError(
             f"socket takes one machine; put the command after {DASHES}",

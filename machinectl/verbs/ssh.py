@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, RELAYS, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, RELAYS, Argument, Verb
 from machinectl.machines.flags import MACHINE, TEXT
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import Hint, MachineError, UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.invocation import OWN_DIRECTORY, own_version
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_value

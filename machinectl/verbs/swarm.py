@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import LOGIN, PRINTS, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, PRINTS, Argument, Verb
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import harmless
 from machinectl.errors import NO_HINT, Hint, UsageError

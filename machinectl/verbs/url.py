@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import print_json, print_lines, print_value
 from machinectl.errors import Hint, MachineError

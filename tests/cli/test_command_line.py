@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli import main, typer_app
-from machinectl.cli.catalogue import ALL
-from machinectl.cli.declared_verb import BEFORE_THE_VERB
+from machinectl.cli.catalogue import ALL, BEFORE_THE_VERB
 from machinectl.cli.main import help_work
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.go_flags import canonical
@@ -24,7 +23,7 @@ from tests.support.program import machinectl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.cli.catalogue import Verb
     from machinectl.cli.verb_session import Session
 
 RUNNING = [name for name, declared in ALL.items() if declared.runs]

@@ -8,18 +8,17 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.catalogue import ALL
-from machinectl.cli.declared_verb import ALL_MACHINES, BEFORE_THE_VERB, LOGIN
+from machinectl.cli.catalogue import ALL, ALL_MACHINES, BEFORE_THE_VERB, LOGIN
 from machinectl.verbs.shared_flags import NAMES, SELECTOR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.cli.catalogue import Verb
 
 # The file of the new verb.
 FROB = """
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.catalogue import PRINTS, Verb
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -49,10 +48,10 @@ import json, sys
 from machinectl import verbs
 from machinectl.machines import create_options
 from machinectl.machines.flags import Flag
-from machinectl.verbs import status
 
 verbs.__path__.append(sys.argv[1])
 verbs.SECTIONS["Inspect machines"] |= {"frob": ("frob", "Frob machines."), "frob ls": ("frob", "List them.")}
+from machinectl.verbs import status
 status.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
 create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
 """

@@ -9,8 +9,7 @@ import pytest
 
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.main import run_command_line
-from machinectl.cli.parsing.command_line import UNITS
-from machinectl.cli.parsing.driver_flags import driver_flag
+from machinectl.cli.parsing.command_line import UNITS, driver_flag
 from machinectl.driver.installed_drivers import load
 
 if TYPE_CHECKING:

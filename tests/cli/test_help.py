@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import ALL as ALL_VERBS
-from machinectl.cli.catalogue import COMMON, GROUPS, OPTIONS, SECTIONS, VERBS, group_verbs, section_verbs
-from machinectl.cli.declared_verb import LOGIN
+from machinectl.cli.catalogue import COMMON, GROUPS, LOGIN, OPTIONS, SECTIONS, VERBS, section_verbs
 from machinectl.cli.help_pages import option_help, verb_page
 from machinectl.cli.main import help_work
 from machinectl.cli.parsing.go_flags import canonical
@@ -22,7 +21,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
-ALL = [*((name,) for name in VERBS), *group_verbs()]
+ALL = [tuple(name.split()) for name, verb in ALL_VERBS.items() if verb.section or " " not in name]
 
 
 def helped(*words: str, columns: int = 80) -> str:

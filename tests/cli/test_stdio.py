@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.cli.catalogue import ALL
-from machinectl.cli.declared_verb import WORKS
+from machinectl.cli.catalogue import ALL, WORKS
 from machinectl.cli.main import run_command_line
 from machinectl.cli.output.exit_status import BUG, guarded
 from machinectl.cli.output.stdio import Stream

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.login_options import parse_jump
+from machinectl.cli.run_verb import parse_jump
 from machinectl.docker_cli import ssh_config_file
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.editing import Edit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.login_options import read_login_secret
+from machinectl.cli.run_verb import read_login_secret
 from machinectl.errors import MachineError
 from machinectl.hosts.login import Login, logged_in, pin_known_hosts, pinned_known_hosts
 from machinectl.hosts.remote_script import raise_if_unreachable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.declared_verb import PRINTS, WORKS
+from machinectl.cli.catalogue import PRINTS, WORKS
 from machinectl.cli.output import stdio
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, RELAYS
+from machinectl.cli.catalogue import PRINTS, RELAYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

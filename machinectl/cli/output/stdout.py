@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, WORKS
+from machinectl.cli.catalogue import PRINTS, WORKS
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called, program_with
 from machinectl.cli.output.stdio import OutputError, set_output_kind

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from machinectl.cli.parsing.go_flags import values_of_variable
+from machinectl.cli.invocation import NAME
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, flags_of, named_store, take_flags, values_of_variable
 from machinectl.errors import Hint, UsageError
+from machinectl.machines.flags import FILE, TEXT, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from machinectl.cli.declared_verb import Argument
-    from machinectl.machines.flags import Flag
+    from machinectl.cli.catalogue import Argument, Verb
+    from machinectl.driver import Option
+    from machinectl.errors import MachineError
+    from machinectl.machines.store import Store
 
 
 class NotReadError(Exception):
@@ -142,3 +147,140 @@ def valid_values(flag: Flag) -> str:
     if low is None:
         return number
     return f"{number} from {low} to {high}" if high is not None else f"{number}, {low} or more"
+
+
+# The section in --help; the driver's name follows.
+IN_DRIVER = "Options of driver "
+# Prefix of their parameter names.
+PREFIX = "driver_option_"
+
+
+def driver_flag(driver_name: str, option: Option) -> Flag:
+    """Return a driver's option as a flag of its default's type; a secret is a file name.
+
+    Raises DriverError for other types.
+    """
+    from machinectl.driver import DriverError
+    from machinectl.driver.driver_options import option_flag
+
+    many = isinstance(option.default, tuple)
+    if not (many or type(option.default) in {str, int, bool}):
+        raise DriverError(
+            f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
+            Hint("A driver's options are str, int, bool or tuple: report it to the driver's author"),
+        )
+    secret = f" In a file{f', else in ${option.variable}' if option.variable else ''}." if option.secret else ""
+    metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
+    return Flag(
+        *([f"-{option.letter}"] if option.letter else []),
+        option_flag(option),
+        help=with_note(option.help + secret, "required" if option.required else ""),
+        metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
+        old=option.name if option.short else "",
+        parameter=parameter_of(option),
+        value=FILE if option.secret or option.path else option.choices or TEXT,
+        kind=type(option.default),
+        many=many,
+        default=list(option.default) if isinstance(option.default, tuple) else option.default,
+        # A secret's variable holds the secret, not a file name.
+        variable="" if option.secret else option.variable,
+        section=f"{IN_DRIVER}{driver_name}",
+    )
+
+
+def with_note(text: str, note: str) -> str:
+    """Add a note in brackets to a sentence, before its period."""
+    return f"{text.removesuffix('.')} ({note})." if note else text
+
+
+def parameter_of(option: Option) -> str:
+    return f"{PREFIX}{option.name.replace('-', '_')}"
+
+
+def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> Sequence[Flag]:
+    """Return a verb's flags with those of the driver. `arguments` are canonical."""
+    if name not in WITH_DRIVER_OPTIONS:
+        return declared.flags
+    flags: Sequence[Flag] = sys.modules[declared.module].flags_with_driver(arguments, declared)
+    return flags
+
+
+DASHES = "--"
+# The verbs that take a command, each with an example.
+COMMANDS = {"run": "uptime", "docker": "ps"}
+CHOOSING = {"--all", "--selector"}
+HELP = {"-h", "--help"}
+
+
+def with_dashes(arguments: Sequence[str]) -> list[str]:
+    """Return a command line of `run` and `docker` with two dashes before the command: what follows known machines.
+
+    Raises MachineError if that is not clear.
+    """
+    words = list(arguments)
+    before = take_flags(words, "", flags_of(""))
+    if not words or words[0] not in COMMANDS or DASHES in words:
+        return list(arguments)
+    from machinectl.machines.store import Store
+
+    verb, store = words.pop(0), Store(named_store(before))
+    known = flags_of(verb)
+    names: list[str] = []
+    options = take_flags(words, "", known)
+    while words and is_machine(store, words[0]):
+        names.append(words.pop(0))
+        options += take_flags(words, "", known)
+    asks_help = not names and HELP.intersection(words)
+    if not words or asks_help or any(word[2:].partition("=")[0] not in known for word in options):
+        return list(arguments)
+    is_chosen = CHOOSING.intersection(word.partition("=")[0] for word in options)
+    if not is_chosen and (error := unclear(store, [*before, verb, *options], names, words)):
+        raise error
+    return [*arguments[: len(arguments) - len(words)], DASHES, *words]
+
+
+def is_machine(store: Store, word: str) -> bool:
+    """Return whether a word is the name of a machine, or a glob or a range with one."""
+    if store.exists(word):
+        return True
+    from machinectl.errors import UsageError
+    from machinectl.machines.selection import matching
+
+    try:
+        return any(map(store.exists, matching([word], store.names)))
+    except UsageError:
+        return False
+
+
+def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: Sequence[str]) -> MachineError | None:
+    """Return an error if it is not clear where the command begins, with the line that says it."""
+    import shutil
+
+    from machinectl.cli.catalogue import VERBS
+    from machinectl.cli.parsing.suggestions import DOCKERS, only_name, with_names_hint
+    from machinectl.cli.typed_words import typed_line, typed_order
+    from machinectl.errors import Hint, UsageError
+    from machinectl.machines.record import is_name
+    from machinectl.machines.store.missing_machine import missing
+
+    def line(names: Sequence[str], command: Sequence[str]) -> str:
+        return f"{NAME} {typed_line([*start, *names])} {DASHES} {typed_order(command)}"
+
+    verb = next(word for word in start if word in COMMANDS)
+    word, rest = command[0], command[1:] or [COMMANDS[verb]]
+    absent = store.no_such(word)
+    _, near = absent.mistyped or ("", "")
+    if not names and "*" in word and is_name(word.replace("*", "")):
+        return absent
+    if near and not names:
+        return missing(word, Hint("Did you mean", line([near], rest)))
+    if not names:
+        hint = with_names_hint(Hint("", line([only_name(store)], command)), store)
+        return UsageError("A machine is missing before the command", hint)
+    # docker's commands, and programs of this computer.
+    known = (lambda name: name in {*DOCKERS.split(), *VERBS}) if verb == "docker" else shutil.which
+    word = word if near and near not in names else next(filter(known, names[1:]), "")
+    if not word:
+        return None
+    example = line([*names[:1], "…"], [COMMANDS[verb]])
+    return UsageError(f"{word!r} may be the command, or a machine", Hint("Put dashes before the command", example))

@@ -10,8 +10,7 @@ import re
 from contextlib import suppress
 
 from machinectl.cli.catalogue import ALL, GROUPS, TOPICS, VERBS, flags_of_verb
-from machinectl.cli.parsing.command_start import COMMANDS
-from machinectl.cli.parsing.driver_flags import driver_flag
+from machinectl.cli.parsing.command_line import COMMANDS, driver_flag
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, is_group
 from machinectl.cli.parsing.shell_snippets import SHELLS
 from machinectl.errors import MachineError

@@ -11,7 +11,7 @@ from machinectl.cli.catalogue import find_verb
 from machinectl.cli.invocation import NAME
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.style import harmless
-from machinectl.cli.parsing.driver_flags import IN_DRIVER, command_flags, driver_flag
+from machinectl.cli.parsing.command_line import IN_DRIVER, command_flags, driver_flag
 from machinectl.cli.parsing.go_flags import (
     WITH_DRIVER_OPTIONS,
     by_names,

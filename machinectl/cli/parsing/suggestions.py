@@ -10,12 +10,12 @@ from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.cli.typed_words import quoted, typed_line, typed_order, words_without_secrets
 from machinectl.errors import NO_HINT, Hint, UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
-from machinectl.machines.store.missing_machine import first_step_hint, missing
+from machinectl.machines.store.missing_machine import first_step_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.cli.declared_verb import Verb
+    from machinectl.cli.catalogue import Verb
     from machinectl.machines.store import Store
 
 # Our commands, and other programs' names for them. In a group, only the last word counts: `socket remove`.
@@ -40,12 +40,15 @@ SAME = {
     "discover": "scan",
     "upgrade": "update",
 }
-COMMANDS = {word: ours for ours, words in SAME.items() for word in words.split()}
-# docker's commands that work on an engine: `docker NAME -- COMMAND`.
+# docker's commands that work on an engine.
 DOCKERS = (
     "attach build buildx commit compose container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
+COMMANDS = {
+    **{word: ours for ours, words in SAME.items() for word in words.split()},
+    **{word: f"docker <NAME> -- {word}" for word in DOCKERS.split()},
+}
 PLACEHOLDER = "<NAME>"
 
 
@@ -72,45 +75,17 @@ def bare_name(word: str) -> str:
 
 
 def unknown_command(word: str, verbs: Mapping[str, Verb], group: str, store: Store) -> UsageError:
-    line = command_meant(word, verbs, group) or ("" if group else of_docker_or_machine(word, store))
-    if line:
-        hint = with_names_hint(Hint("Did you mean", line), store)
-    else:
-        hint = Hint("List the commands", f"{NAME} {f'{group} --help' if group else 'help all'}")
-    return UsageError(f"No such command '{word}'.", hint)
-
-
-def command_meant(word: str, verbs: Mapping[str, Verb], group: str) -> str:
-    """Return what was typed, with our command for another program's or for a mistyped one, or ""."""
-    ours = COMMANDS.get(word, "").split()
+    """Return an error with what was typed, with our command for another program's or for a mistyped one."""
+    ours = COMMANDS.get(word, "").replace(PLACEHOLDER, only_name(store)).split()
     if not ours or (group and ours[-1] not in verbs):
         ours = [closest_match(word, (name for name, verb in verbs.items() if verb.section))]
     at = THIS.typed.index(word)
-    words = [*THIS.typed[:at], *(ours[-1:] if group else ours), *THIS.typed[at + 1 :]]
-    return f"{NAME} {typed_order(words)}" if ours[0] else ""
-
-
-def of_docker_or_machine(word: str, store: Store) -> str:
-    """Return the command line for `logs web` and for `web1 restart`, or ""."""
-    after = THIS.typed[THIS.typed.index(word) + 1 :]
-    if word in DOCKERS.split():
-        name = next(filter(store.exists, after), "") or only_name(store)
-        return f"{NAME} docker {name} -- {typed_order([word, *(each for each in after if each != name)])}"
-    if not store.exists(word):
-        return ""
-    verb, *rest = after if after and after[0] in VERBS else ["status"]
-    return f"{NAME} {typed_order([verb, word, *rest])}"
-
-
-def check_verb_within(verb: str, names: Sequence[str], store: Store) -> None:
-    """Raise NoSuchMachine for a word that is no machine, after a verb: `socket list`, `socket lss`, `images web`."""
-    error = store.no_such(names[0])
-    if error.mistyped:
-        return
-    if line := command_meant(names[0], GROUPS.get(verb, {}), verb):
-        raise missing(names[0], Hint("Did you mean", line))
-    if verb == "images" and not names[1:] and error.unexplained:
-        raise missing(names[0], Hint("List an image", f"{NAME} images --filter", f"reference={names[0]}"))
+    if ours[0]:
+        line = [*THIS.typed[:at], *(ours[-1:] if group else ours), *THIS.typed[at + 1 :]]
+        hint = with_names_hint(Hint("Did you mean", f"{NAME} {typed_order(line)}"), store)
+    else:
+        hint = Hint("List the commands", f"{NAME} {f'{group} --help' if group else 'help all'}")
+    return UsageError(f"No such command '{word}'.", hint)
 
 
 def only_name(store: Store) -> str:
