@@ -15,6 +15,7 @@ from machinectl.machines.machine_driver import endpoints_of, ssh_or_none
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import docker_socket
+from machinectl.ssh.ssh_settings import read_settings
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
@@ -121,15 +122,20 @@ def own_url(machine: Machine, console: Console, login: Login, timeout: float) ->
     if ssh is None or ssh.jump or host in {"", ssh.host} or machine.addresses:
         return ""
     # paramiko takes 150 ms to load.
-    from machinectl.hosts.answering_host import has_own_key
+    from machinectl.ssh.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import HostKeyRefused
 
+    at_url = replace(ssh, host=host)
     try:
         policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
-        shown = has_own_key(replace(ssh, host=host), policy, login.credentials, console, timeout)
+        if policy.pinned.strip() and read_settings(at_url).is_direct:
+            check_host_key(at_url, login.credentials, policy, console, timeout)
+    except HostKeyRefused:
+        return engine_url.with_host(machine.url, ssh.host)
     except MachineError:
-        return ""
-    return engine_url.with_host(machine.url, ssh.host) if shown is False else ""
+        pass
+    return ""
 
 
 def engine_port_of(machine: Machine) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from machinectl.errors import NO_HINT, Hint, MachineError
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Remote
     from machinectl.ssh.session import ScriptRunner, SSHSession
     from machinectl.ssh.ssh_errors import SSHError
+
+
+# Seconds for each of several addresses but the last.
+PATIENCE = 3.0
 
 
 class Login(Frozen):
@@ -83,28 +87,59 @@ def pinned_known_hosts(machine: Machine) -> bytes:
         raise MachineError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
 
 
-def login_endpoint(machine: Machine, console: Console, login: Login) -> SSHEndpoint:
+def login_endpoint(machine: Machine, console: Console, login: Login, ssh: SSHEndpoint | None = None) -> SSHEndpoint:
     """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
-    from machinectl.machines.answered_address import MOMENT
-
-    # ssh ends if the key is another one, and tries no other address.
-    return answering_endpoint(machine, console, login, ssh_endpoint(machine), MOMENT)
-
-
-def answering_endpoint(machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, trust: float) -> SSHEndpoint:
-    """An answer counts for `trust` seconds. A jump host may have several addresses, too."""
+    ssh = ssh or ssh_endpoint(machine)
     if ssh.jump and ssh.jump.machine:
+        # A jump host may have several addresses, too.
         gate = Store(os.path.dirname(os.path.dirname(machine.directory))).read(ssh.jump.machine)
         at = replace(ssh.jump.endpoint, host=ssh_endpoint(gate).host)
-        own = Login(login.credentials.for_jump())
-        ssh = replace(ssh, jump=replace(ssh.jump, endpoint=answering_endpoint(gate, console, own, at, trust)))
-    if not machine.addresses:
-        return ssh
-    from machinectl.hosts.answering_host import answering_host
+        way = login_endpoint(gate, console, Login(login.credentials.for_jump()), at)
+        ssh = replace(ssh, jump=replace(ssh.jump, endpoint=way))
+    return answering_endpoint(machine, console, login, ssh) if machine.addresses else ssh
+
+
+def answering_endpoint(machine: Machine, console: Console, login: Login, ssh: SSHEndpoint) -> SSHEndpoint:
+    """Return the SSH endpoint at the first address that answers with the machine's key.
+
+    An address that answered a moment ago is not asked: sshd rejects a client that often connects and does not log in
+    (PerSourcePenalties). While no key is known, only the machine's own address is used: at another one, any server
+    could be pinned. Raises SSHError.
+    """
+    # paramiko takes 150 ms to load.
+    from machinectl.machines.answered_address import MOMENT, SSH, AddressMemory
+    from machinectl.ssh.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+    from machinectl.ssh.ssh_settings import read_settings
 
     policy = HostKeyPolicy(pinned_known_hosts(machine), login.host_key, machine=machine.name, again=login.again)
-    return answering_host(machine, ssh, policy, login.credentials, console, trust)
+    if not (policy.pinned.strip() or policy.demanded):
+        return ssh
+    hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
+    memory = AddressMemory(machine.name, machine.directory, SSH)
+    if last := next((host for host in hosts if memory.has_answered(host, MOMENT)), ""):
+        return replace(ssh, host=last)
+    failures: dict[str, SSHError] = {}
+    for number, host in enumerate(memory.in_order(hosts), 1):
+        endpoint = replace(ssh, host=host)
+        try:
+            check_host_key(endpoint, login.credentials, policy, console, None if number == len(hosts) else PATIENCE)
+        except SSHError as exc:
+            failures[host] = exc
+            continue
+        memory.answered(host)
+        for foreign in [foreign for foreign, failure in failures.items() if isinstance(failure, HostKeyRefused)]:
+            place = read_settings(replace(ssh, host=foreign)).address
+            memory.skipped(place, f"its SSH key is not that of {machine.name}")
+        return endpoint
+    # Offer to accept a new key only if all addresses show it: at one of them may be another host.
+    refused = [failure for failure in failures.values() if isinstance(failure, HostKeyRefused)]
+    is_one = len(refused) == len(failures) and len({failure.shown for failure in refused}) == 1
+    told = next(iter(refused or failures.values()))
+    told.advise(told.advice if is_one else Hint("See its addresses", "machinectl doctor", machine.name))
+    told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures.values()))
+    raise told
 
 
 @contextmanager
@@ -136,39 +171,21 @@ def logged_in(
         pinned_known_hosts(machine), login.host_key, login.strict, machine.name, how_long, login.again, keep
     )
 
-    def log_in(endpoint: SSHEndpoint) -> SSHSession:
+    endpoint = login_endpoint(machine, console, login, ssh)
+    with ExitStack() as stack:
         with nullcontext() if quietly else console.step(f"Connecting to {endpoint.host}"):
             try:
-                return connect(
-                    endpoint, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
+                session = stack.enter_context(
+                    connect(
+                        endpoint, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
+                    )
                 )
             except SSHError as exc:
                 add_machine_hints(exc, machine, endpoint)
                 raise
-
-    with at_answering_address(machine, console, login, ssh or ssh_endpoint(machine), log_in) as session:
         if session.known_hosts != policy.pinned:
             keep(session.known_hosts)
         yield session
-
-
-def at_answering_address(
-    machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, log_in: Callable[[SSHEndpoint], SSHSession]
-) -> SSHSession:
-    """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
-    from machinectl.machines.answered_address import REMEMBERED
-    from machinectl.ssh.ssh_errors import LoginRefused, SSHError
-
-    answering = answering_endpoint(machine, console, login, ssh, REMEMBERED)
-    try:
-        return log_in(answering)
-    except LoginRefused:
-        raise
-    except SSHError:
-        other = answering_endpoint(machine, console, login, ssh, 0)
-        if other == answering:
-            raise
-    return log_in(other)
 
 
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:

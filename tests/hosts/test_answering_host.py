@@ -117,8 +117,8 @@ def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: 
     [
         (("ssh",), MOMENT),
         (("--native-ssh", "ssh"), MOMENT),
-        (("run", "--sudo"), 0.0),
-        (("run",), 0.0),
+        (("run", "--sudo"), MOMENT),
+        (("run",), MOMENT),
     ],
 )
 def test_another_host_at_the_address_that_answered_last_is_passed_over(
