@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -227,6 +226,8 @@ def run_ssh_program(
         named = [(machine, ssh) for machine, ssh in files.machines if ssh.host in log.text]
         for machine, endpoint in named or files.machines:
             raise_login_failure(log, machine, endpoint, console, login)
+        if log.text:
+            console.note(log.text.rstrip("\n"))
     return status if status >= 0 else 128 - status
 
 
@@ -240,10 +241,10 @@ def raise_login_failure(log: LoginLog, machine: Machine, endpoint: SSHEndpoint, 
         add_machine_hints(error, machine, endpoint)
         error.hint = doctor | error.hint
         raise error
-    if log.is_key_changed or log.revoked is not None or log.is_denied:
+    if log.is_key_changed or log.is_denied or log.revoked is not None:
         with logged_in(machine, UnattendedConsole(console, doctor), login, ssh=endpoint, quietly=True):
             return
-    if log.is_key_unknown or log.find(f"^{re.escape(UNVERIFIED)}$"):
+    if log.is_key_unknown or f"{UNVERIFIED}\n" in log.text:
         raise SSHError(
             f'ssh does not know a host key on the way to "{machine.name}"',
             Hint("See it, and accept it", "machinectl run", machine.name, "--", "true"),
