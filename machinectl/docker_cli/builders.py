@@ -11,7 +11,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import context_status, sync_context
 from machinectl.engine import EngineQuery
 from machinectl.engine.image_names import engine_platform
-from machinectl.errors import NO_HINT, Hint, MachineError, closest_match
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.ownership import check_directory
 from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.hosts.ssh_config import LET_SSH_KNOW
@@ -133,26 +133,15 @@ def create_builder(
     if order.use:
         buildx.run("use", order.name, pointed=True)
     if order.bootstrap:
-        bootstrap(buildx, order.name)
+        # The builder stays if its BuildKit does not start.
+        buildx.run("inspect", "--bootstrap", order.name, patience=BOOT)
     return nodes
-
-
-def bootstrap(buildx: Buildx, name: str) -> None:
-    """Start buildkitd on all nodes. Raises MachineError."""
-    try:
-        buildx.run("inspect", "--bootstrap", name, patience=BOOT)
-    except MachineError as exc:
-        raise MachineError(
-            f'There is a builder "{name}" now, but its BuildKit did not start: {exc.cause}',
-            Hint("Try again", "docker buildx inspect --bootstrap", name)
-            | Hint("if the hosts do not reach its registry, make it with --driver-opt image=<IMAGE>"),
-        ) from exc
 
 
 def check_context(store: Store, name: str) -> None:
     """Update a machine's docker context. Raises MachineError if it has none."""
     machine = store.read_ready(name)
-    sync_context(Contexts(), store, machine)
+    sync_context(Contexts(), store, name)
     status = context_status(Contexts(), store, machine)
     if not status.is_there:
         raise MachineError(f'"{name}" has no docker context: {status.why}', status.hint)
@@ -211,7 +200,10 @@ def remove_builder(store: Store, console: Console, name: str, *, keep_state: boo
     buildx = Buildx(os.environ)
     builder = find_builder(store, buildx, name) if NAME.fullmatch(name) else None
     if builder is None:
-        raise no_such_builder(store, buildx, name)
+        raise MachineError(
+            f'machinectl made no builder "{name}"',
+            Hint("List those that it made", "machinectl builder ls") | Hint("or all", "docker buildx ls"),
+        )
     try:
         buildx.run("rm", *(["--keep-state"] if keep_state else []), name)
     except MachineError as exc:
@@ -222,17 +214,7 @@ def remove_builder(store: Store, console: Console, name: str, *, keep_state: boo
         caches = " ".join(f"{CONTAINER}{node.name}_state" for node in builder.nodes)
         machines = " ".join(filter(store.exists, builder.machines))
         console.warn(
-            f"{exc.cause}\nBuildKit may be left on some machines",
+            f"{exc.cause}\nBuildKit and its cache may be left on some machines",
             Hint("When all machines answer", f"machinectl docker {machines} -- rm -f {containers}")
             | Hint("", f"machinectl docker {machines} -- volume rm -f {caches}"),
         )
-
-
-def no_such_builder(store: Store, buildx: Buildx, name: str) -> MachineError:
-    if NAME.fullmatch(name) and buildx.nodes(name) is not None:
-        remove = Hint("Remove it", "docker buildx rm", name)
-        return MachineError(f'machinectl did not make the builder "{name}"', remove)
-    near = closest_match(name, [builder.name for builder in store_builders(store, buildx)])
-    similar = Hint("Did you mean", "machinectl builder rm", near or "")
-    hint = similar if near else Hint("List the builders", "machinectl builder ls")
-    return MachineError(f'There is no builder "{name}"', hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import Context, Contexts, Mark
@@ -10,10 +11,10 @@ from machinectl.docker_cli.machine_contexts import (
     SYNC_HINT,
     ContextStatus,
     SyncStep,
+    carry_out,
     client_files,
     context_mark,
     context_statuses,
-    remove_context,
     removed_context_notes,
     replace_hint,
     sync_context,
@@ -69,7 +70,8 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
     for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
         managers = managers_by_swarm(store).get(cluster)
         if not managers:
-            notes += remove_swarm_contexts(docker, store, cluster)
+            for status in remove_swarm_contexts(docker, store, cluster):
+                notes += removed_context_notes(docker, status)
             continue
         context = docker.read(context_name(managers))
         # A manager that moved keeps its context.
@@ -82,14 +84,18 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> ContextStatus:
     """Prefer the manager `lead`; return the previous status."""
-    status = swarm_context_status(docker, store, cluster, lead)
-    if status.step is SyncStep.WRITE:
-        with docker.writing():
-            # Read again under the lock: a machine that has left meanwhile must not return with its keys.
-            status = swarm_context_status(docker, store, cluster, lead)
-            if status.wanted and status.step is SyncStep.WRITE:
-                docker.put(status.wanted)
-    return status
+    return carry_out(docker, lambda: swarm_context_status(docker, store, cluster, lead))
+
+
+def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[ContextStatus]:
+    """Remove the contexts of a swarm without managers; return their previous statuses."""
+
+    def look(name: str) -> ContextStatus:
+        step = SyncStep.NONE if cluster in managers_by_swarm(store) else SyncStep.REMOVE
+        return ContextStatus(name, step, True, GONE)
+
+    names = [name for name, swarm in own_contexts(docker, store) if swarm == cluster]
+    return [carry_out(docker, partial(look, name)) for name in names]
 
 
 def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str = "") -> ContextStatus:
@@ -117,17 +123,6 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str
     return ContextStatus(name, SyncStep.WRITE, context is not None, why, SYNC_HINT, wanted)
 
 
-def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[Note]:
-    notes: list[Note] = []
-    for name in [name for name, swarm in own_contexts(docker, store) if swarm == cluster]:
-        with docker.writing():
-            if cluster in managers_by_swarm(store):
-                break
-            docker.remove(name)
-        notes += removed_context_notes(docker, name)
-    return notes
-
-
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
     """Ask no engines."""
     wanted = {context_name(managers): cluster for cluster, managers in managers_by_swarm(store).items()}
@@ -148,10 +143,9 @@ def sync_swarm_contexts(
     from machinectl.swarm_nodes.managers import Manager, find_answering_manager
 
     swarms = managers_by_swarm(store)
-    for name, cluster in list(own_contexts(docker, store)):
-        if cluster not in swarms:
-            remove_swarm_contexts(docker, store, cluster)
-            yield ContextStatus(name, SyncStep.REMOVE, True, GONE), None
+    for cluster in {cluster for _, cluster in own_contexts(docker, store)}.difference(swarms):
+        for status in remove_swarm_contexts(docker, store, cluster):
+            yield status, None
     for cluster, managers in swarms.items():
         name = context_name(managers)
         try:
@@ -177,36 +171,27 @@ def sync_contexts(
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Yield each repaired context with its old status. Finishes a killed run first."""
     docker = Contexts()
-    if docker.is_unfinished:
+    if os.path.lexists(docker.staging):
         with docker.writing():
             pass
     for status in context_statuses(docker, store):
-        if only is not None and status.machine not in only:
+        name = status.machine
+        if only is not None and name not in only:
             continue
         if status.step is SyncStep.RENAME:
-            console.warn(f'"{status.machine}" gets no docker context: {status.why}', status.hint)
-        if status.step is SyncStep.MEND:
+            console.warn(f'"{name}" gets no docker context: {status.why}', status.hint)
+        elif status.step is SyncStep.MEND:
             kept = "; the docker context stays as it was" if status.is_there else ""
             yield status, MachineError(f"{status.why}{kept}", status.hint)
-        if not status.needs_sync:
-            continue
-        try:
-            repair_context(docker, store, console, status)
-        except MachineError as exc:
-            yield status, exc
-        else:
-            yield status, None
+        elif status.step in {SyncStep.WRITE, SyncStep.REMOVE}:
+            try:
+                for note in removed_context_notes(docker, sync_context(docker, store, name)):
+                    console.warn(*note)
+            except MachineError as exc:
+                yield status, exc
+            else:
+                yield status, None
     yield from sync_swarm_contexts(docker, store)
-
-
-def repair_context(docker: Contexts, store: Store, console: Console, status: ContextStatus) -> None:
-    if store.exists(status.machine):
-        sync_context(docker, store, store.read(status.machine))
-    else:
-        remove_context(docker, store, status.machine)
-    if status.step is SyncStep.REMOVE:
-        for text, hint in removed_context_notes(docker, status.machine):
-            console.warn(text, hint)
 
 
 def context_source(store: Store, name: str, machine: str) -> tuple[str, str, bool]:

@@ -1,4 +1,8 @@
-"""docker's contexts with their metadata and certificates. For the format see `engine.docker_context`."""
+"""docker's contexts with their metadata and certificates. For the format see `engine.docker_context`.
+
+A write or a removal is complete or not done at all, even if it is killed: DOCKER_CONFIG/contexts/.machinectl/ holds
+incoming (new), outgoing (old) and deleted (gone) contexts.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.docker_cli.context_exchange import ContextExchange, context_errors, only_writer, visible_names
 from machinectl.engine.docker_context import (
     DEFAULT,
     ENDPOINT,
     META_FILE,
     ContextError,
+    check_docker_directory,
     context_place,
     docker_directory,
     read_meta,
 )
-from machinectl.errors import Hint
-from machinectl.files.atomic import read_file, replace_file
+from machinectl.errors import Hint, MachineError
+from machinectl.files.atomic import full_disk_hint, make_directories, read_file, remove_tree, write_tree
+from machinectl.files.ownership import exposed
 from machinectl.json_values import as_dict, as_text
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ CHARACTERS = FIRST | frozenset("_.+-")
 SHORTEST_NAME = 2
 # The key of our mark in the metadata: docker keeps unknown keys.
 MARK = "machinectl"
+KINDS = ("tls", "meta")
 
 
 class Mark(NamedTuple):
@@ -112,20 +118,15 @@ class Contexts:
 
     def __init__(self, config: str = "") -> None:
         self.config = os.path.abspath(config) if config else docker_directory(os.environ)
-        self._exchange = ContextExchange(self.config)
-        self.staging = self._exchange.staging
+        self.staging = os.path.join(self.config, "contexts", ".machinectl")
 
     def place(self, kind: str, name: str) -> str:
         return context_place(self.config, kind, name)
 
     def names(self) -> list[str]:
         directory = os.path.join(self.config, "contexts", "meta")
-        try:
-            ids = os.listdir(directory)
-        except OSError:
-            return []
         names = []
-        for identifier in ids:
+        for identifier in visible_names(directory):
             place = os.path.join(directory, identifier)
             try:
                 name = as_text(read_meta(os.path.join(place, META_FILE)).get("Name"))
@@ -141,56 +142,80 @@ class Contexts:
         path = os.path.join(self.place("meta", name), META_FILE)
         return Context(name, read_meta(path), read_tls(self.place("tls", name))) if os.path.lexists(path) else None
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether a machinectl is writing or was killed; `writing` recovers."""
-        return os.path.lexists(self.staging)
-
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Lock and recover. Raises ContextError."""
-        with only_writer(self.config):
-            with context_errors(self.config):
-                self._exchange.recover()
+        """Create and check directories, lock out other machinectl processes, and recover. Raises ContextError."""
+        import fcntl
+
+        check_docker_directory(self.config)
+        contexts = os.path.join(self.config, "contexts")
+        with docker_errors(self.config):
+            make_private(self.config, *(os.path.join(contexts, kind) for kind in KINDS))
+            descriptor = os.open(contexts, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with docker_errors(self.config):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._recover()
             yield
+        finally:
+            os.close(descriptor)
 
     def put(self, context: Context) -> None:
         """Write all or nothing, inside `writing`. Raises ContextError."""
-        document = json.dumps(context.document).encode()
-        meta = self.place("meta", context.name)
-        with context_errors(self.config):
+        place = os.path.basename(self.place("tls", context.name))
+        files = {
+            os.path.join("tls", place, endpoint, file): data
+            for endpoint, files in context.tls.items()
+            for file, data in files.items()
+        }
+        files[os.path.join("meta", place, META_FILE)] = json.dumps(context.document).encode()
+        with docker_errors(self.config):
             try:
-                before = self.read(context.name) or Context(context.name)
-                changed = changed_files(before.tls, context.tls)
-                if os.path.isdir(meta) and not changed:
-                    replace_file(os.path.join(meta, META_FILE), document)
-                elif len(changed) == 1 and before.document == context.document:
-                    # A certificate was renewed: docker finds the context all the while.
-                    [(endpoint, file)] = changed
-                    self._exchange.replace(context.name, endpoint, file, context.tls[endpoint][file])
-                else:
-                    self._exchange.stage(context.name, document, context.tls)
-                    self._exchange.exchange(context.name)
+                make_directories(self._staged("new", "tls", place))
+                write_tree(self._staged("new"), files)
+                self._exchange(place)
             finally:
-                self._exchange.recover()
+                self._recover()
 
     def remove(self, name: str) -> None:
         """Enter `writing` first. Raises ContextError."""
-        with context_errors(self.config):
+        with docker_errors(self.config):
             try:
-                self._exchange.exchange(name)
+                self._exchange(os.path.basename(self.place("tls", name)))
             finally:
-                self._exchange.recover()
+                self._recover()
 
+    def _exchange(self, place: str) -> None:
+        """Swap in the staged context. docker ignores contexts without metadata: it goes first and comes last."""
+        for kind in reversed(KINDS):
+            move_if_absent(os.path.join(self.config, "contexts", kind, place), self._staged("old", kind, place))
+        for kind in KINDS:
+            self._move_in("new", kind, place)
+        self._delete("old")
 
-def changed_files(
-    before: Mapping[str, Mapping[str, bytes]], after: Mapping[str, Mapping[str, bytes]]
-) -> list[tuple[str, str]]:
-    """Return the files to replace, as pairs of endpoint and name; all if there are others than before."""
-    pairs, old = ([(endpoint, file) for endpoint in tls for file in tls[endpoint]] for tls in (after, before))
-    if set(pairs) != set(old):
-        return pairs + old
-    return [(endpoint, file) for endpoint, file in pairs if before[endpoint][file] != after[endpoint][file]]
+    def _recover(self) -> None:
+        """Finish an exchange that moved a file in; undo others."""
+        for place in visible_names(self._staged("new", "meta")):
+            if not os.path.lexists(self._staged("new", "tls", place)):
+                self._move_in("new", "meta", place)
+        for place in visible_names(self._staged("old", "meta")):
+            for kind in KINDS:
+                self._move_in("old", kind, place)
+        for age in ("new", "old"):
+            self._delete(age)
+        remove_tree(self.staging)
+
+    def _staged(self, *parts: str) -> str:
+        return os.path.join(self.staging, *parts)
+
+    def _move_in(self, age: str, kind: str, place: str) -> None:
+        move_if_absent(self._staged(age, kind, place), os.path.join(self.config, "contexts", kind, place))
+
+    def _delete(self, age: str) -> None:
+        """Rename first: after a kill, no part may look complete."""
+        remove_tree(self._staged("gone"))
+        move_if_absent(self._staged(age), self._staged("gone"))
+        remove_tree(self._staged("gone"))
 
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
@@ -207,3 +232,44 @@ def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
             f"{exc.filename or directory} cannot be read: {exc.strerror}", Hint("See", "ls -lR", directory)
         ) from exc
     return tls
+
+
+def make_private(*directories: str) -> None:
+    """Make docker's directories; refuse those that another user can change, even as root (sudo may keep HOME)."""
+    for directory in directories:
+        if unsafe := exposed(directory, root_anywhere=False):
+            raise ContextError(
+                f"{unsafe.path} is not safe for keys and programs: {unsafe.why}",
+                unsafe.hint() | Hint("or keep docker's files elsewhere", "export DOCKER_CONFIG=<DIR>"),
+            )
+        make_directories(directory)
+
+
+@contextmanager
+def docker_errors(config: str) -> Iterator[None]:
+    """Translate what the system says about docker's directory."""
+    try:
+        yield
+    except (MachineError, OSError) as exc:
+        failure = exc if isinstance(exc, OSError) else exc.__cause__
+        if isinstance(exc, ContextError) or not isinstance(failure, OSError):
+            raise
+        elsewhere = Hint("Keep docker's files where you may write", "export DOCKER_CONFIG=<DIR>")
+        raise ContextError(
+            f"Cannot write docker's files in {config}: {failure.strerror or failure}",
+            full_disk_hint(failure, config) or elsewhere,
+        ) from exc
+
+
+def move_if_absent(path: str, target: str) -> None:
+    if os.path.lexists(path) and not os.path.lexists(target):
+        make_directories(os.path.dirname(target))
+        os.rename(path, target)
+
+
+def visible_names(directory: str) -> list[str]:
+    """List a directory, if any. docker ignores hidden names."""
+    try:
+        return [name for name in os.listdir(directory) if not name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

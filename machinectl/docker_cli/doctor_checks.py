@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shlex
@@ -60,7 +59,6 @@ def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Ch
     except MachineError as exc:
         yield failed(CONFIG, exc)
         return
-    yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
     if not is_switched_off():
@@ -71,21 +69,6 @@ def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Ch
         )
     yield from current_context_check(docker, environment)
     yield from builder_checks(store, environment)
-
-
-def config_checks(path: str) -> Iterator[Check]:
-    """Check whether docker can read config.json; else it silently uses defaults and another context."""
-    try:
-        # docker accepts an empty file and ignores text after the first value (cli/config/configfile).
-        text = read_file(path).decode(errors="replace").lstrip() or "null"
-        is_read = isinstance(json.JSONDecoder().raw_decode(text)[0], dict | None)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, RecursionError):
-        is_read = False
-    if not is_read:
-        hint = Hint("See where", "python3 -m json.tool", path)
-        yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", hint)
 
 
 def plugin_check(path: str) -> Check:
@@ -125,7 +108,7 @@ def out_of_step(status: ContextStatus) -> Check:
     if status.step is SyncStep.REMOVE:
         remove = Hint("Remove it", "machinectl context sync")
         return broken(CONTEXTS, f"{status.why}, but its context is still there", remove)
-    judge = broken if status.is_there and status.needs_sync else unknown
+    judge = broken if status.is_there and status.step is SyncStep.WRITE else unknown
     return (
         judge(CONTEXTS, status.why, status.hint) if status.is_wanted else Check(CONTEXTS, OK, status.why, status.hint)
     )

@@ -17,7 +17,7 @@ from machinectl.machines.store import Store
 from machinectl.machines.tls_warnings import repair_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.machines.record import Machine
 
@@ -51,11 +51,6 @@ class ContextStatus:
     wanted: Context | None = None
     # Whether the machine should have a context.
     is_wanted: bool = True
-
-    @property
-    def needs_sync(self) -> bool:
-        """Whether the context must and can be changed."""
-        return self.step in {SyncStep.WRITE, SyncStep.REMOVE}
 
     @property
     def is_in_sync(self) -> bool:
@@ -140,12 +135,12 @@ def name_conflict(context: Context) -> ContextStatus:
     return ContextStatus(name, SyncStep.RENAME, why=f'docker has a context "{name}" that {owner}', hint=hint)
 
 
-def context_difference(found: Context | None, wanted: Context) -> str:
-    if found is None:
+def context_difference(context: Context | None, wanted: Context) -> str:
+    if context is None:
         return "it is missing"
-    if found.host != wanted.host:
-        return f"it leads to {one_line(found.host) or 'nowhere'}"
-    if found.files != wanted.files:
+    if context.host != wanted.host:
+        return f"it leads to {one_line(context.host) or 'nowhere'}"
+    if context.files != wanted.files:
         return "its certificates are not the machine's"
     return "it does not verify the engine, or belongs to another store, where its machine no longer exists"
 
@@ -159,63 +154,68 @@ def context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
             yield ContextStatus(name, SyncStep.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
     for name in sorted(set(docker.names()).difference(store.names())):
         if has_own_context(docker, store, name):
-            yield ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
+            yield orphan_status(docker, store, name)
 
 
-def sync_context(docker: Contexts, store: Store, machine: Machine) -> ContextStatus:
+def orphan_status(docker: Contexts, store: Store, name: str) -> ContextStatus:
+    """Tell the context of a machine that is gone from none."""
+    # On a file system that ignores case, only the list of names distinguishes "a" and "A".
+    if has_own_context(docker, store, name) and name not in store.names():
+        return ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
+    return ContextStatus(name, SyncStep.NONE)
+
+
+def carry_out(docker: Contexts, look: Callable[[], ContextStatus]) -> ContextStatus:
+    """Write or remove a context; return its previous status. Raises MachineError."""
+    status = look()
+    if status.step in {SyncStep.WRITE, SyncStep.REMOVE}:
+        with docker.writing():
+            # Look again under the lock: any later change updates the context afterwards.
+            status = look()
+            if status.step is SyncStep.WRITE and status.wanted:
+                docker.put(status.wanted)
+            elif status.step is SyncStep.REMOVE:
+                docker.remove(status.machine)
+    return status
+
+
+def sync_context(docker: Contexts, store: Store, name: str) -> ContextStatus:
     """Return the previous status. Raises MachineError."""
-    found = context_status(docker, store, machine)
-    if not found.needs_sync:
-        return found
-    with docker.writing():
-        # Read the machine again under the lock: any later change updates the context afterwards.
-        found = context_status(docker, store, store.read(machine.name))
-        if found.step is SyncStep.WRITE and found.wanted:
-            docker.put(found.wanted)
-        elif found.step is SyncStep.REMOVE:
-            docker.remove(machine.name)
-    return found
-
-
-def remove_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Return whether there was one. Raises ContextError."""
-    if not has_own_context(docker, store, name):
-        return False
-    with docker.writing():
-        # On a file system that ignores case, only the list of names distinguishes "a" and "A".
-        gone = has_own_context(docker, store, name) and name not in store.names()
-        if gone:
-            docker.remove(name)
-    return gone
+    if not store.exists(name):
+        return carry_out(docker, lambda: orphan_status(docker, store, name))
+    return carry_out(docker, lambda: context_status(docker, store, store.read(name)))
 
 
 def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
     """Return whether this store wrote it; False if unreadable."""
     try:
-        found = docker.read(name)
+        context = docker.read(name)
     except ContextError:
         return False
-    return found is not None and found.mark == context_mark(store, name)
+    return context is not None and context.mark == context_mark(store, name)
 
 
 def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[Note]:
     """Update contexts after a machine has changed (`Store`'s Follower); return notes. `name` is the old name."""
     docker = Contexts()
-    said: list[Note] = []
-    if (not after or after.name != name) and remove_context(docker, store, name):
-        said += removed_context_notes(docker, name, after.name if after else "")
+    notes: list[Note] = []
+    if not after or after.name != name:
+        gone = carry_out(docker, lambda: orphan_status(docker, store, name))
+        notes += removed_context_notes(docker, gone, after.name if after else "")
     if after:
-        found = sync_context(docker, store, after)
-        if found.step is SyncStep.REMOVE:
-            said += removed_context_notes(docker, after.name)
+        status = sync_context(docker, store, after.name)
+        notes += removed_context_notes(docker, status)
         had_none = not (before and before.name == after.name and before.context and before.phase == Phase.READY)
-        if found.step is SyncStep.RENAME and had_none:
-            said.append((f'"{after.name}" gets no docker context: {found.why}', found.hint))
-    return said
+        if status.step is SyncStep.RENAME and had_none:
+            notes.append((f'"{after.name}" gets no docker context: {status.why}', status.hint))
+    return notes
 
 
-def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[Note]:
+def removed_context_notes(docker: Contexts, status: ContextStatus, renamed: str = "") -> list[Note]:
     """If docker still uses a removed context, every docker command fails."""
+    name = status.machine
+    if status.step is not SyncStep.REMOVE:
+        return []
     if chosen_context(docker.config) == name:
         other = renamed if renamed and not invalid_name_reason(renamed) else DEFAULT
         use = Hint("Use another", "docker context use", other)

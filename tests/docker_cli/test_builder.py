@@ -142,13 +142,13 @@ def test_builders_of_others_are_left_alone(store: Store, docker: DockerCli) -> N
     before = nodes(docker)
     assert 'There is a builder "machinectl" that machinectl did not make' in run(store, "builder", "-a", code=1).stderr
     removed = run(store, "builder", "rm", "machinectl", code=1)
-    assert "Remove it: docker buildx rm machinectl\n" in removed.stderr
+    assert 'machinectl made no builder "machinectl"' in removed.stderr
     run(store, "rename", "rigel", "vega")
     assert nodes(docker) == before
     assert run(store, "builder", "ls", "-q").stdout == ""
     taken = run(store, "builder", "--name", "orionbox", "vega", code=1)
     assert 'buildx takes the docker context "orionbox" for a builder of that name' in taken.stderr
-    assert "There is no builder" in run(store, "builder", "rm", "../instances/machinectl", code=1).stderr
+    assert "made no builder" in run(store, "builder", "rm", "../instances/machinectl", code=1).stderr
 
 
 def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> None:
@@ -167,16 +167,6 @@ def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> Non
     run(store, "set", "--no-context", "rigel")
     assert "machinectl set --context rigel" in run(store, "builder", "-a", code=1).stderr
     assert "unset MACHINECTL_CONTEXTS" in run(store, "builder", "-a", code=1, MACHINECTL_CONTEXTS="off").stderr
-
-
-def test_a_builder_whose_buildkit_did_not_start_stays_and_the_error_says_so(store: Store, docker: DockerCli) -> None:
-    image = "127.0.0.1:1/buildkit"
-    failed = run(store, "builder", "-a", "--bootstrap", "--driver-opt", f"image={image}", code=1)
-    first, again = failed.stderr.splitlines()
-    assert first.startswith('Error: There is a builder "machinectl" now, but its BuildKit did not start: docker buildx')
-    assert "127.0.0.1:1/v2/" in first
-    assert again.startswith("  Try again: docker buildx inspect --bootstrap machinectl; if the hosts do not reach its")
-    assert endpoints(docker) == {"orionbox": True, "rigel": False}
 
 
 def test_a_computer_without_docker_or_buildx_says_so(store: Store, docker: DockerCli, tmp_path: Path) -> None:

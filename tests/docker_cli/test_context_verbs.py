@@ -248,6 +248,6 @@ def test_killed_while_contexts_are_written_a_verb_leaves_them_whole_and_sync_men
         assert docker.contexts() <= {old, new}
         run(store, "context", "sync")
         assert contexts.names() == [new] == store.names()
-        assert not contexts.is_unfinished
+        assert not os.path.exists(contexts.staging)
         old, new = new, old
     assert moment > 10

@@ -186,7 +186,7 @@ def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in
                 raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("machinectl.docker_cli.context_exchange.remove_tree", killed)
+        patched.setattr("machinectl.docker_cli.contexts.remove_tree", killed)
         with pytest.raises(SystemExit), contexts.writing():
             # The second kill is that of what puts it right.
             contexts.put(pointed("tcp://new:2376", NEW, contexts)) if act == "replace" else contexts.remove("orionbox")
@@ -195,7 +195,7 @@ def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in
     expected = pointed("tcp://new:2376", NEW, contexts) if act == "replace" else None
     assert contexts.read("orionbox") == expected
     assert os.path.exists(contexts.place("tls", "orionbox")) == (act == "replace")
-    assert not contexts.is_unfinished
+    assert not os.path.exists(contexts.staging)
 
 
 def restore(contexts: Contexts, context: Context | None) -> None:

@@ -139,10 +139,9 @@ def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedD
 def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
     docker.plugin.parent.mkdir(parents=True)
     for put, what in (
-        (lambda: docker.plugin.write_text("#!/bin/sh\n"), "somebody else's file"),
-        (docker.plugin.mkdir, "a directory"),
+        (lambda: docker.plugin.write_text("#!/bin/sh\n"), "not machinectl's"),
         (lambda: docker.plugin.symlink_to(tmp_path / "nowhere"), f"a link to {tmp_path}/nowhere"),
-        (lambda: os.mkfifo(docker.plugin), "somebody else's file"),
+        (lambda: os.mkfifo(docker.plugin), "not machinectl's"),
     ):
         put()
         before = identity(docker.plugin)
@@ -168,8 +167,8 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
     done = docker.machinectl("docker-plugin", "install")
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: Cannot use docker's {docker.plugin}: Not a directory\n"
-        f"  See who may do that: ls -ld {docker.directory}; or name another place in DOCKER_CONFIG\n"
+        f"Error: Cannot write docker's files in {docker.plugin.parent}: Not a directory\n"
+        "  Keep docker's files where you may write: export DOCKER_CONFIG=<DIR>\n"
     )
 
 
@@ -191,8 +190,8 @@ def test_nothing_is_installed_where_another_user_could_replace_it(store: Store, 
     refused = plugged.machinectl("docker-plugin", "install")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[:2] == [
-        f"Error: {opened} is not safe for a plugin of docker's: everybody may write to it",
-        f"  Keep others out: chmod go-w {opened}; or use another directory: export DOCKER_CONFIG=<DIR>",
+        f"Error: {opened} is not safe for keys and programs: everybody may write to it",
+        f"  Keep others out: chmod go-w {opened}; or keep docker's files elsewhere: export DOCKER_CONFIG=<DIR>",
     ]
     assert not plugged.plugin.exists()
     assert not plugged.configuration.exists()

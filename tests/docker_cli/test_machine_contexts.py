@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,13 +184,6 @@ def test_a_machine_that_is_half_made_has_no_context_yet(followed: Store, docker:
     assert docker.contexts() == {"orionbox"}
 
 
-def test_a_broken_machine_that_is_removed_takes_its_context_with_it(store: Store, docker: DockerCli) -> None:
-    run(store, *CREATE, "ssh://orion", "orionbox")
-    Path(store.directory("orionbox"), "machine.json").write_text("{")
-    run(store, "rm", "-f", "orionbox")
-    assert docker.contexts() == set()
-
-
 def test_removing_the_context_in_use_prints_what_to_type(store: Store, docker: DockerCli) -> None:
     for name in ("orionbox", "rigel"):
         run(store, *CREATE, "ssh://orion", name)
@@ -302,19 +294,3 @@ def test_a_machine_s_context_is_written_within_its_creation_by_two_processes_at_
     processes = [started(*command, name, store=store.root) for name in names]
     assert [process.wait(60) for process in processes] == [0] * len(names)
     assert docker.contexts() == set(names)
-
-
-def test_a_renewed_client_certificate_reaches_the_context(
-    store: Store, followed: Store, config: Path, certificates: Path
-) -> None:
-    run(store, *CREATE, URL, "--tls-dir", certificates, "orionbox")
-    before = files(config, "orionbox")
-    now = datetime.now(UTC)
-    identity = Identity.read(store.directory("orionbox"))
-    ca = certs.ca_pair(identity.ca, identity.ca_key)
-    client = certs.issue_client(ca, "anew", now=now)
-    with followed.writing("orionbox") as held:
-        Identity(ca.certificate, client.certificate, client.key, ca.key).keep(held)
-    after = files(config, "orionbox")
-    assert after["cert.pem"] == client.certificate
-    assert after["cert.pem"] != before["cert.pem"]
