@@ -27,20 +27,12 @@ SHORT = 0.3
 HOSTILE: dict[str, Behaviour] = {
     **{
         name: hostile_ssh.ENDING[name][0]
-        for name in (
-            *("closes", "binary", "escapes", "a huge line", "a packet of 4 GB", "no algorithms", "a key of escapes"),
-        )
+        for name in (*("closes", "escapes", "a huge line", "a packet of 4 GB", "no algorithms", "a key of escapes"),)
     },
-    **{
-        name: hostile_engine.ENDING[name]
-        for name in ("a huge header", "a thousand headers", "an API version of escapes")
-    },
+    **{name: hostile_engine.ENDING[name] for name in ("a huge header", "an API version of escapes")},
 }
 ENDLESS: dict[str, Behaviour] = {
-    **{
-        name: hostile_ssh.ENDLESS[name]
-        for name in ("a byte now and then", "half a greeting", "a packet, byte by byte", "agrees")
-    },
+    **{name: hostile_ssh.ENDLESS[name] for name in ("a byte now and then", "greets", "a packet, byte by byte")},
     **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "to be continued now and then")},
 }
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
 import shutil
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +17,7 @@ from machinectl.hosts.login import Login
 from machinectl.hosts.openssh_programs import SSHFiles, run_ssh_program
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
-from tests.support.program import started
+from tests.support.program import at_terminal, everything, typed_at_terminal
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -256,39 +253,6 @@ def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp
     assert "  See why: machinectl doctor orion; " in done.stderr
 
 
-class OnTerminal:
-    """A machinectl on a terminal, of which all that is shown is kept."""
-
-    def __init__(self, *words: str | Path, store: Store) -> None:
-        self._terminal, theirs = pty.openpty()
-        self.process = started(
-            *words,
-            store=store.root,
-            environment={"TERM": "xterm"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def until(self, text: str) -> None:
-        while text not in self.shown:
-            assert select.select([self._terminal], [], [], 30)[0], self.shown
-            self.shown += os.read(self._terminal, 1 << 16).decode(errors="replace")
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def end(self) -> int:
-        with suppress(OSError):  # Linux: EIO, once all that is shown was read
-            while piece := os.read(self._terminal, 1 << 16):
-                self.shown += piece.decode(errors="replace")
-        os.close(self._terminal)
-        return self.process.wait()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_behind(
     orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -299,14 +263,17 @@ def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_
     there.mkdir()
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    terminal = OnTerminal("scp", tmp_path / "big", f"orion:{there}", store=orion)
-    terminal.until("MB/s")
-    if number == signal.SIGINT:
-        terminal.type("\x03")
-    else:
-        terminal.process.send_signal(number)
-    assert terminal.end() == 128 + number, terminal.shown
-    assert "Traceback" not in terminal.shown
+    with at_terminal("scp", tmp_path / "big", f"orion:{there}", store=orion.root) as (process, terminal):
+        shown = ""
+        while "MB/s" not in shown:
+            shown += os.read(terminal, 1 << 16).decode()
+        if number == signal.SIGINT:
+            os.write(terminal, b"\x03")
+        else:
+            process.send_signal(number)
+        shown += everything(terminal)
+        assert process.wait() == 128 + number, shown
+    assert "Traceback" not in shown
     assert list(temporary.iterdir()) == []
 
 
@@ -346,8 +313,8 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
     need("rsync")
     (tmp_path / "file").write_text("a text\n")
     for words in (["scp", "-q"], ["scp", "-q", "-d"]):
-        terminal = OnTerminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion)
-        assert (terminal.end(), terminal.shown) == (0, "")
+        assert typed_at_terminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion.root) == ""
+    assert (tmp_path / "x").read_text() == "a text\n"
 
 
 def test_where_the_target_is_missing_the_whole_line_is_told() -> None:

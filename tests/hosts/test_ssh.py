@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import socket
-import termios
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from machinectl.process_streams import Input
 from tests.support.in_process import machinectl
-from tests.support.program import started
+from tests.support.program import at_terminal, everything
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 
@@ -100,30 +98,14 @@ def test_without_a_name_the_machine_called_default_is_meant(store: Store, sshd: 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_shell_has_the_size_of_the_window_it_was_started_in(orion: Store, way: tuple[str, ...]) -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (33, 101))
-    shell = started(
-        *way, "ssh", "orion", store=orion.root, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    said = b""
-    # What is typed before the terminal is ssh's own is lost.
-    while not said.rstrip().endswith((b"#", b"$")):
-        said += os.read(ours, 4096)
-    os.write(ours, b"stty size; exit 5\n")
-    while piece := read(ours):
-        said += piece
-    assert shell.wait(timeout=30) == 5
-    assert b"33 101\r\n" in said
-    os.close(ours)
-
-
-def read(terminal: int) -> bytes:
-    """What a terminal shows next; nothing once the program behind it has ended (Linux: EIO)."""
-    try:
-        return os.read(terminal, 4096)
-    except OSError:
-        return b""
+    with at_terminal(*way, "ssh", "orion", store=orion.root, lines=33, columns=101) as (shell, terminal):
+        said = b""
+        # What is typed before the terminal is ssh's own is lost.
+        while not said.rstrip().endswith((b"#", b"$")):
+            said += os.read(terminal, 4096)
+        os.write(terminal, b"stty size; exit 5\n")
+        assert "33 101\n" in everything(terminal)
+        assert shell.wait(timeout=30) == 5
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -168,53 +168,23 @@ class OldStore:
 
 
 def engine_options(given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "ArbitraryFlags": [],
-        "Dns": None,
-        "GraphDir": "",
-        "Env": [],
-        "Ipv6": False,
-        "InsecureRegistry": [],
-        "Labels": [],
-        "LogLevel": "",
-        "StorageDriver": "",
-        "SelinuxEnabled": False,
-        "TlsVerify": True,
-        "RegistryMirror": [],
-        "InstallURL": "https://get.docker.com",
-        **given,
-    }
+    names = ("ArbitraryFlags", "Env", "InsecureRegistry", "Labels", "RegistryMirror")
+    lists: dict[str, Any] = {name: [] for name in names}
+    texts = dict.fromkeys(("GraphDir", "LogLevel", "StorageDriver"), "")
+    others = {"Dns": None, "Ipv6": False, "SelinuxEnabled": False, "TlsVerify": True}
+    return {**lists, **texts, **others, "InstallURL": "https://get.docker.com", **given}
 
 
 def swarm_options() -> dict[str, Any]:
-    return {
-        "IsSwarm": False,
-        "Address": "",
-        "Discovery": "",
-        "Master": False,
-        "Host": "tcp://0.0.0.0:3376",
-        "Image": "swarm:latest",
-        "Strategy": "spread",
-        "Heartbeat": 0,
-        "Overcommit": 0,
-        "ArbitraryFlags": [],
-        "Env": None,
-    }
+    flags = dict.fromkeys(("IsSwarm", "Master", "IsExperimental"), False)
+    texts = {"Address": "", "Discovery": "", "Host": "tcp://0.0.0.0:3376", "Image": "swarm:latest"}
+    return {**flags, **texts, "Strategy": "spread", "Heartbeat": 0, "Overcommit": 0, "ArbitraryFlags": [], "Env": None}
 
 
 def driver_state(name: str, state: dict[str, Any]) -> dict[str, Any]:
     key = "" if "URL" in state else f"{ELSEWHERE}/machines/{name}/id_rsa"
-    return {
-        "IPAddress": "",
-        "MachineName": name,
-        "SSHUser": "",
-        "SSHPort": 0,
-        "SSHKeyPath": key,
-        "SwarmMaster": False,
-        "SwarmHost": "",
-        "SwarmDiscovery": "",
-        **state,
-    }
+    texts = dict.fromkeys(("IPAddress", "SSHUser", "SwarmHost", "SwarmDiscovery"), "")
+    return {**texts, "MachineName": name, "SSHPort": 0, "SSHKeyPath": key, "SwarmMaster": False, **state}
 
 
 def version_3(name: str, driver: str, state: dict[str, Any], engine: dict[str, Any]) -> dict[str, Any]:
@@ -230,17 +200,15 @@ def version_3(name: str, driver: str, state: dict[str, Any], engine: dict[str, A
             "Memory": 0,
             "Disk": 0,
             "EngineOptions": engine_options(engine),
-            "SwarmOptions": {**swarm_options(), "IsSwarm": swarm, "IsExperimental": False},
+            "SwarmOptions": {**swarm_options(), "IsSwarm": swarm},
             "AuthOptions": {
                 "CertDir": f"{ELSEWHERE}/certs",
                 "CaCertPath": f"{ELSEWHERE}/certs/ca.pem",
                 "CaPrivateKeyPath": f"{ELSEWHERE}/certs/ca-key.pem",
-                "CaCertRemotePath": "",
                 "ServerCertPath": f"{machine}/server.pem",
                 "ServerKeyPath": f"{machine}/server-key.pem",
                 "ClientKeyPath": f"{ELSEWHERE}/certs/key.pem",
-                "ServerCertRemotePath": "",
-                "ServerKeyRemotePath": "",
+                **dict.fromkeys(("CaCertRemotePath", "ServerCertRemotePath", "ServerKeyRemotePath"), ""),
                 "ClientCertPath": f"{ELSEWHERE}/certs/cert.pem",
                 "ServerCertSANs": sans,
                 "StorePath": machine,

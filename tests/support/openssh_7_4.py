@@ -1,12 +1,12 @@
 """A stand-in for the ssh of OpenSSH 7.4 (RHEL 7): it refuses unknown options, and otherwise runs the real ssh.
 
 7.4 does not build with a libcrypto of today. As its readconf.c does, this refuses keywords and values that came later,
-on the command line and in each file, also in lines about other hosts. The first IgnoreUnknown that applies to the host
-counts, for what is read after it.
+on the command line and in each file, also in lines about other hosts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import getopt
 import glob
@@ -44,58 +44,34 @@ KEYWORDS = frozenset(KEYWORD_LIST.split())
 LISTS = frozenset({"hostkeyalgorithms", "pubkeyacceptedkeytypes", "kexalgorithms", "ciphers", "macs"})
 
 
-class Reader:
-    """What ssh has read so far for a host."""
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-        self.ignored: str | None = None
-        self.bad = 0
-
-    def option(self, line: str, where: str, *, active: bool) -> None:
-        keyword, _, value = re.sub(r"[\s=]+", " ", line.strip(), count=1).partition(" ")
+def check(lines: list[str], where: str) -> None:
+    """Refuse what 7.4 does not know; what is included, too. IgnoreUnknown counts for what follows it."""
+    ignored, bad = "", 0
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        place = f"{where}: line {number}: "
+        keyword, _, value = re.sub(r"[\s=]+", " ", line, count=1).partition(" ")
         keyword, value = keyword.lower(), value.strip().strip('"')
-        if keyword == "ignoreunknown" and active and self.ignored is None:
-            self.ignored = value
-        if keyword not in KEYWORDS and not any(
-            fnmatch.fnmatchcase(keyword, pattern.lower()) for pattern in (self.ignored or "").split(",")
-        ):
-            print(f"{where}Bad configuration option: {keyword}", file=sys.stderr)
-            self.bad += 1
+        if not line or line.startswith("#"):
+            continue
+        if keyword == "ignoreunknown":
+            ignored = ignored or value.lower()
+        if keyword not in KEYWORDS and not any(fnmatch.fnmatchcase(keyword, name) for name in ignored.split(",")):
+            print(f"{place}Bad configuration option: {keyword}", file=sys.stderr)
+            bad += 1
         if keyword == "stricthostkeychecking" and value not in {"yes", "no", "ask", "true", "false", "off", "on"}:
-            fail(f'{where}unsupported option "{value}".')
+            fail(f'{place}unsupported option "{value}".')
         if keyword in LISTS and value.startswith(("^", "-")):
-            fail(f"{where}Bad SSH2 {keyword} '{value}'.")
+            fail(f"{place}Bad SSH2 {keyword} '{value}'.")
+        for pattern in re.findall(r'"[^"]*"|\S+', value) if keyword == "include" else []:
+            for path in sorted(glob.glob(os.path.join(os.path.expanduser("~/.ssh"), pattern.strip('"')))):
+                check_file(path)
+    if bad:
+        fail(f"{where}: terminating, {bad} bad configuration options")
 
-    def file(self, path: str, *, outer: bool = True) -> None:
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return
-        active, before = outer, self.bad
-        for number, line in enumerate(map(str.strip, lines), start=1):
-            if not line or line.startswith("#"):
-                continue
-            keyword, *words = re.findall(r'"[^"]*"|[^\s="]+', line)
-            words = [word.strip('"') for word in words]
-            if keyword.lower() == "host":
-                active = outer and self.is_among(words)
-            elif keyword.lower() == "match":
-                active = outer and words == ["all"]
-            elif keyword.lower() == "include":
-                for pattern in words:
-                    whole = os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern))
-                    for included in sorted(glob.glob(whole)):
-                        self.file(included, outer=active)
-            else:
-                self.option(line, f"{path}: line {number}: ", active=active)
-        if self.bad > before:
-            fail(f"{path}: terminating, {self.bad - before} bad configuration options")
 
-    def is_among(self, patterns: list[str]) -> bool:
-        fits = [pattern for pattern in patterns if fnmatch.fnmatchcase(self.host, pattern.lstrip("!"))]
-        return bool(fits) and not any(pattern.startswith("!") for pattern in fits)
+def check_file(path: str) -> None:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="surrogateescape") as file:
+        check(file.read().splitlines(), path)
 
 
 def fail(text: str) -> NoReturn:
@@ -105,17 +81,12 @@ def fail(text: str) -> NoReturn:
 
 def main(real: str, arguments: list[str]) -> None:
     options, rest = getopt.getopt(arguments, LETTERS)
-    more, _ = getopt.getopt(rest[1:], LETTERS)
+    options += getopt.getopt(rest[1:], LETTERS)[0]
     if ("-V", "") in options:
         print(VERSION, file=sys.stderr)
         return
-    reader = Reader(rest[0] if rest else "")
-    for letter, value in [*options, *more]:
-        if letter == "-o":
-            reader.option(value, "command-line: line 0: ", active=True)
-            if reader.bad:
-                raise SystemExit(255)
-    files = [value for letter, value in [*options, *more] if letter == "-F"][-1:]
+    check([value for letter, value in options if letter == "-o"], "command-line")
+    files = [value for letter, value in options if letter == "-F"][-1:]
     if files == ["/dev/stdin"]:
         # The real ssh reads it again.
         with tempfile.TemporaryFile() as copy:
@@ -123,7 +94,7 @@ def main(real: str, arguments: list[str]) -> None:
             copy.flush()
             os.dup2(copy.fileno(), 0)
     for path in files or [os.path.expanduser("~/.ssh/config"), "/etc/ssh/ssh_config"]:
-        reader.file(path)
+        check_file(path)
     if files == ["/dev/stdin"]:
         os.lseek(0, 0, os.SEEK_SET)
     os.execv(real, ["ssh", *arguments])

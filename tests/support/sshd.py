@@ -46,24 +46,8 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "", options: tuple[str, ...] = ()) -> Path:
     """Make a key pair; the public half is in PATH.pub. Weaker than its owner would: a strong one takes its time."""
     weak = ["-a", "1", *(["-b", "2048"] if kind == "rsa" else [])]
-    subprocess.run(
-        [
-            "ssh-keygen",
-            "-q",
-            "-t",
-            kind,
-            *weak,
-            "-N",
-            passphrase,
-            "-C",
-            f"{path.name}@tests",
-            "-f",
-            str(path),
-            *options,
-        ],
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
+    own = ["-N", passphrase, "-C", f"{path.name}@tests", "-f", str(path), *options]
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *weak, *own], check=True, stdin=subprocess.DEVNULL)
     return path
 
 
@@ -203,6 +187,7 @@ class Sshd:
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[Sshd]:
     need("ssh", "ssh-keygen")
+    directory.mkdir()
     program = shutil.which("sshd", path=SBIN)
     if program is None:
         need("sshd")
@@ -218,18 +203,14 @@ def running(directory: Path) -> Iterator[Sshd]:
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     """An sshd of the test's own."""
-    directory = tmp_path / "sshd"
-    directory.mkdir()
-    with running(directory) as server:
+    with running(tmp_path / "sshd") as server:
         yield server
 
 
 @pytest.fixture
 def another_sshd(tmp_path: Path) -> Iterator[Sshd]:
     """A second one, for what lies behind the first."""
-    directory = tmp_path / "another"
-    directory.mkdir()
-    with running(directory) as server:
+    with running(tmp_path / "another") as server:
         yield server
 
 
