@@ -88,14 +88,10 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             if "" in reasons:
                 raise
             hosts = [host for host in draft.hosts if host.name not in reasons]
-            remarks = (left_out(name, why) for name, why in reasons.items())
+            remarks = (f"{name} is left out: {why}" for name, why in reasons.items())
             draft = replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
         else:
             return draft
-
-
-def left_out(name: str, why: str) -> str:
-    return f"{name} is left out: {why}"
 
 
 def shared_settings(hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]) -> dict[str, Value]:
@@ -126,11 +122,7 @@ def yaml_lines(keys: Mapping[str, Value], indent: int = 0) -> Iterator[str]:
     for key, value in keys.items():
         is_bracketed = value and not isinstance(value, str | int)
         style: dict[str, Any] = {"default_flow_style": None if is_bracketed else False, "sort_keys": False}
-        for is_unicode in (True, False):
-            text = yaml.safe_dump({key: escaped(value)}, allow_unicode=is_unicode, width=math.inf, **style)
-            # Other characters may break lines.
-            if text.replace("\n", "").isprintable():
-                break
+        text = yaml.safe_dump({key: escaped(value)}, width=math.inf, **style)
         yield from (" " * indent + line for line in text.removesuffix("\n").split("\n"))
 
 

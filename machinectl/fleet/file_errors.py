@@ -7,7 +7,6 @@ import operator
 import os
 import re
 import shlex
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CUT, NO_HINT, Hint, MachineError, closest_match, one_line
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 400
 LONGEST_PATH = 4096
 LOOK_UP = Hint("See what a fleet file may contain", "machinectl fleet schema")
-# Comparisons of words per file, 10 µs each.
-MOST_COMPARED = 50_000
-# Errors per place: all hosts of a range share it.
-MOST_AT_ONE_PLACE = 5
+# Errors shown: all hosts of a range may have one.
+MOST_SHOWN = 100
 # Known names listed if none is similar.
 FEW = 8
 # Characters. Shorter hidden values are parts of many words: hidden only if the key is known.
@@ -110,7 +107,6 @@ class Faults:
     def __init__(self, name: str, hidden: Hidden | None = None) -> None:
         self.name = name
         self.hidden = hidden or Hidden()
-        self._compared = 0
         self._hints: dict[tuple[Place, str], Hint] = {}
 
     def add(self, place: Place, text: str, hint: str = NO_HINT) -> None:
@@ -118,17 +114,11 @@ class Faults:
         error = place, one_line(self.hidden.without(text), LONGEST_TEXT)
         self._hints.setdefault(error, hint if isinstance(hint, Hint) and hint else LOOK_UP)
 
-    def meant(self, word: str, known: Iterable[str]) -> str:
-        """Return the most similar word, "" if none, or after too many comparisons."""
-        words = tuple(known)
-        self._compared += len(words)
-        return closest_match(word, words) if self._compared <= MOST_COMPARED else ""
-
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Add an unknown name, with a similar one."""
         names = tuple(known)
         text = f"unknown {what} {name!r}"
-        if near := self.meant(name, names):
+        if near := closest_match(name, names):
             text += f": did you mean {near}?"
         elif 0 < len(names) <= FEW:
             text += f" (known: {', '.join(names)})"
@@ -147,16 +137,12 @@ class Faults:
     def wrong_file(self) -> WrongFile:
         """Return all errors in lines that editors know."""
         lines = [f"{self.name} has errors, and nothing was done:"]
-        count: Counter[Place] = Counter()
-        total = Counter(place for place, _ in self._hints)
         errors = sorted(self._hints, key=lambda error: (error[0].file, error))
-        for place, text in errors:
-            count[place] += 1
-            if count[place] > MOST_AT_ONE_PLACE:
-                text = f"{total[place] - MOST_AT_ONE_PLACE} more of these"  # noqa: PLW2901 - the line in its place
-            if count[place] <= MOST_AT_ONE_PLACE + 1:
-                # The name of an included file may contain anything.
-                file = one_line(place.file or self.name, LONGEST_PATH)
-                lines.append(f"{file}:{place.line}:{place.column}: {text}")
+        for place, text in errors[:MOST_SHOWN]:
+            # The name of an included file may contain anything.
+            file = one_line(place.file or self.name, LONGEST_PATH)
+            lines.append(f"{file}:{place.line}:{place.column}: {text}")
+        if len(errors) > MOST_SHOWN:
+            lines.append(f"… and {len(errors) - MOST_SHOWN} more")
         hints = dict.fromkeys(self._hints[error] for error in errors)
         return WrongFile("\n".join(lines), functools.reduce(operator.or_, hints), errors)

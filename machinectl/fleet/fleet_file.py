@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.atomic import read_file
 from machinectl.files.user_files import file_error
 from machinectl.fleet.file_errors import START, Faults, Hidden
@@ -43,7 +43,6 @@ DEFAULT_FILE = "fleet.yaml"
 STDIN = "-"
 # Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)
-MOST_FILES = 1000
 # Only these: errors quote fleet files, and other files may hold secrets.
 SUFFIXES = (".yaml", ".yml")
 
@@ -139,9 +138,6 @@ def with_includes(root: yaml.MappingNode, name: str, faults: Faults) -> Entries:
         if os.path.realpath(file) in files:
             continue
         files.add(os.path.realpath(file))
-        if len(files) > MOST_FILES:
-            faults.add(at, f"{INCLUDE}: more than {MOST_FILES} files")
-            break
         try:
             data = read_file(file, LONGEST_FILE)
         except (OSError, ValueError) as exc:
@@ -187,13 +183,19 @@ JUMP = create_options.JUMP.name
 
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
     """Add errors. `names` are the file's hosts and the store's machines."""
+    seen: dict[tuple[object, ...], HostEntry] = {}
     for entry in hosts:
         if entry.host.certificates is not NO_CERTIFICATES:
             check_certificates(entry, faults)
         if entry.host.swarm and not entry.host.spec.provision:
             why = f"has {NO_PROVISION.name}, so that it cannot be a {entry.host.swarm}"
             faults.add(entry.place(SWARM), f"{entry.host.name} {why}")
-    check_identities(hosts, faults)
+        options = entry.driver.identity
+        values = [entry.host.spec.options[name] for name in options.values()]
+        first = seen.setdefault((entry.driver.name, *map(normal, values)), entry) if any(values) else entry
+        if first is not entry:
+            same = f"{entry.host.name} has the same {' and '.join(options)} as {first.host.name}: they are one host"
+            faults.add(entry.place(next(iter(options))), same)
     check_jumps(hosts, names, faults)
 
 
@@ -211,18 +213,6 @@ def check_certificates(entry: HostEntry, faults: Faults) -> None:
         faults.add(at, f"{name} lacks {' and '.join(missing)}, or {CERTIFICATES[0].name} in their place")
 
 
-def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
-    """Add entries that describe the same host."""
-    seen: dict[tuple[object, ...], HostEntry] = {}
-    for entry in hosts:
-        options = entry.driver.identity
-        values = [entry.host.spec.options[name] for name in options.values()]
-        first = seen.setdefault((entry.driver.name, *map(normal, values)), entry) if any(values) else entry
-        if first is not entry:
-            same = f"{entry.host.name} has the same {' and '.join(options)} as {first.host.name}: they are one host"
-            faults.add(entry.place(next(iter(options))), same)
-
-
 def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
     jumping = {entry.host.name: entry for entry in hosts if entry.host.spec.jump}
     jumps = {name: jump_hosts.machine_of(entry.host.spec.jump) for name, entry in jumping.items()}
@@ -230,7 +220,7 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
         if entry.driver.name in create_options.WITHOUT_HOST:
             faults.add(entry.place(JUMP), f"{JUMP} is for SSH, which driver {entry.driver.name} does not use")
         if (machine := jumps[name]) and machine not in names:
-            near = faults.meant(machine, names)
+            near = closest_match(machine, names)
             other = f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
             more = f": did you mean {near}?" if near else other
             faults.add(entry.place(JUMP), f"{JUMP}: {machine!r} is neither a host of this file nor a machine{more}")

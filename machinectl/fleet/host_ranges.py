@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from machinectl.fleet.file_errors import Wrong
-from machinectl.fleet.yaml_nodes import MOST_NODES, MapEntry, entries_of, inner_nodes, made_mapping, made_text, place
+from machinectl.fleet.yaml_nodes import MapEntry, entries_of, inner_nodes, made_mapping, made_text, place
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
@@ -23,20 +23,18 @@ class Member(yaml.ScalarNode):
 
 
 def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
-    """Expand ranges. Raises WrongFile for too many hosts."""
+    """Expand ranges; add errors."""
     expanded: Entries = {}
-    size = 0
     for name, entry in hosts.items():
-        members, values = [entry.key], [entry.value]
+        members: list[yaml.ScalarNode] = [entry.key]
+        values = [entry.value]
         try:
             if "[" in name:
-                members = members_of(name, entry)
-                # Check first: few KB may expand beyond memory.
-                size += len(members) * (size_of(entry.value) if has_range(entry.value) else 1)
-                if size > MOST_NODES:
-                    faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
-                    raise faults.wrong_file()
+                members = [Member("", member, entry.key.start_mark) for member in expand_names(name)]
                 values = spread(entry.value, name, len(members))
+        except InvalidRange as exc:
+            faults.add(place(entry.key), f"{name!r}: {exc}")
+            continue
         except Wrong as wrong:
             faults.add(wrong.place, wrong.why)
             continue
@@ -45,17 +43,6 @@ def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
             if before.key is not key:
                 faults.twice(place(key), key.value, place(before.key))
     return expanded
-
-
-def members_of(name: str, entry: MapEntry) -> list[yaml.ScalarNode]:
-    try:
-        return [Member("", member, entry.key.start_mark) for member in expand_names(name)]
-    except InvalidRange as exc:
-        raise Wrong(place(entry.key), f"{name!r}: {exc}") from exc
-
-
-def size_of(node: Node) -> int:
-    return 1 + sum(map(size_of, inner_nodes(node)))
 
 
 def has_range(node: Node) -> bool:
@@ -69,7 +56,13 @@ def spread(node: Node, name: str, count: int) -> list[Node]:
     if not has_range(node):
         return [node] * count
     if isinstance(node, yaml.ScalarNode):
-        return [made_text(text, node) for text in spread_text(node, name, count)]
+        try:
+            texts = expand_ranges(node.value, VALUE_RANGE)
+        except InvalidRange as exc:
+            raise Wrong(place(node), f"{node.value!r}: {exc}") from exc
+        if len(texts) != count:
+            raise Wrong(place(node), f"{node.value!r} has {len(texts)} values for the {count} hosts of {name!r}")
+        return [made_text(text, node) for text in texts]
     rows = zip(*(spread(inner, name, count) for inner in inner_nodes(node)), strict=True)
     if isinstance(node, yaml.SequenceNode):
         return [yaml.SequenceNode("", list(row), node.start_mark) for row in rows]
@@ -78,13 +71,3 @@ def spread(node: Node, name: str, count: int) -> list[Node]:
         made_mapping({text: MapEntry(key, value) for (text, key), value in zip(keys.items(), row, strict=True)}, node)
         for row in rows
     ]
-
-
-def spread_text(node: yaml.ScalarNode, name: str, count: int) -> list[str]:
-    try:
-        texts = expand_ranges(node.value, VALUE_RANGE)
-    except InvalidRange as exc:
-        raise Wrong(place(node), f"{node.value!r}: {exc}") from exc
-    if len(texts) != count:
-        raise Wrong(place(node), f"{node.value!r} has {len(texts)} values for the {count} hosts of {name!r}")
-    return texts

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from machinectl.errors import MachineError
+from machinectl.files.user_files import read_secret
 from machinectl.fleet import fleet_keys as keys
 from machinectl.fleet.file_errors import START, Place
 from machinectl.fleet.host_ranges import Member
@@ -262,7 +264,8 @@ class HostReader:
         for key, option in driver.options.items():
             if option.secret:
                 path = str(values.get(key, ""))
-                secret = self.known.secret(key, path, place(settings[key].value)) if path else ""
+                at = place(settings[key].value) if path else START
+                secret = self.known.read_or(partial(read_secret, path, key), at) if path else ""
                 options[option.name] = secret or self.known.environment.get(option.variable, "")
             elif key in values:
                 options[option.name] = values[key]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import yaml
 
 from machinectl.errors import MachineError
-from machinectl.files.user_files import is_exposed, read_secret
+from machinectl.files.user_files import is_exposed
 from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
 from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
@@ -35,34 +35,25 @@ SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 VARIABLE = re.compile(r"\$(?:\$|\{(?:([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^${}]*))?\})?)", re.ASCII)
-# Characters of a value.
-LONGEST = 1 << 16
-
-
-class Unexpandable(Exception):
-    """Why a text cannot be expanded."""
 
 
 def expand_variables(text: str, environment: Mapping[str, str], used: dict[str, str]) -> str:
-    """Expand variables and add them to `used`. Raises Unexpandable, without their values."""
+    """Expand variables and add them to `used`. Raises ValueError, without their values."""
 
     def value(match: re.Match[str]) -> str:
         name, operator, default = match.groups()
         if match[0] == "$$":
             return "$"
         if name is None:
-            raise Unexpandable("a ${…} is not valid: write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace")
+            raise ValueError("a ${…} is not valid: write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace")
         if operator and (name not in environment or (operator == ":-" and not environment[name])):
             return str(default)
         if name not in environment:
-            raise Unexpandable(f"${{{name}}} is not set: export {name}, or write ${{{name}:-text}}")
+            raise ValueError(f"${{{name}}} is not set: export {name}, or write ${{{name}:-text}}")
         used[name] = environment[name]
         return environment[name]
 
-    expanded = VARIABLE.sub(value, text)
-    if len(expanded) > LONGEST:
-        raise Unexpandable(f"with its variables, this has more than {LONGEST} characters")
-    return expanded
+    return VARIABLE.sub(value, text)
 
 
 class KeyValues:
@@ -92,9 +83,6 @@ class KeyValues:
 
     def is_wrong(self, key: Key, node: Node) -> bool:
         return self._known[id(key), id(node)] is None
-
-    def secret(self, key: str, path: str, place: Place) -> str:
-        return self.read_or(lambda: read_secret(path, key), place) or ""
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
         lines: list[str] = []
@@ -151,13 +139,11 @@ class KeyValues:
     def expanded(self, name: str, node: yaml.ScalarNode) -> str:
         """Expand variables. Raises Wrong."""
         text: str = node.value
-        if len(text) > LONGEST:
-            raise Wrong(place(node), f"{name} has more than {LONGEST} characters")
         if "$" in text:
             used: dict[str, str] = {}
             try:
                 text = expand_variables(text, self.environment, used)
-            except Unexpandable as exc:
+            except ValueError as exc:
                 raise Wrong(place(node), f"{name}: {exc}") from exc
             for variable, value in used.items():
                 self.faults.hidden.add(value, f"${{{variable}}}")

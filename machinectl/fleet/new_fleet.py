@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.draft import Described, Draft, comment, left_out, settled
+from machinectl.fleet.draft import Described, Draft, comment, settled
 from machinectl.fleet.fleet_keys import ENGINE, FLEET_NAME, LONGEST_FLEET_NAME, settings_of
 from machinectl.fleet.key_values import CONTROLS
 from machinectl.machines.create_options import ENV_FILE, NO_TLS
@@ -48,25 +49,12 @@ fleet: @NAME@
 #  ssh-user: ops
 #  ssh-key: ~/.ssh/id_ed25519
 
-#groups:
-#  web:
-#    labels: {role: web}
-#    engine-opt: [log-driver=local]
-
 # To use an example, remove its # and the {}.
 hosts: {}
-# Servers that machinectl sets up over SSH:
+# A server that machinectl sets up over SSH:
 #  orionbox: ops@192.168.0.29
-#  rigel:
-#    ip-address: 192.168.0.30
-#    groups: [web]
-#    tls-san: [orion.local]
 # An engine that is already set up, and the directory with its certificates:
-#  nas:
-#    driver: none
-#    url: tcp://192.168.0.40:2376
-#    tls-dir: certs/nas
-#    labels: {role: store}
+#  nas: {driver: none, url: "tcp://192.168.0.40:2376", tls-dir: certs/nas, labels: {role: store}}
 """
 
 
@@ -90,7 +78,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
                 options[machine.driver] = load(machine.driver).options()
             hosts.append(machine_entry(machine, options[machine.driver]))
         except MachineError as exc:
-            remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
+            remarks.append(f"{name} is left out: {exc.cause}. {exc.hint}")
     own = sorted({fleets[name] for name in chosen if FLEET_NAME.fullmatch(fleets.get(name, ""))})
     fleet = own[0] if len(own) == 1 else unused_fleet_name(directory, set(fleets.values()))
     if not chosen:
@@ -128,7 +116,9 @@ def machine_entry(machine: Machine, options: Sequence[Option]) -> Described:
             remarks.append(f"{option.shown}-file is needed to create it again")
         elif value != option.default:
             keys[option.shown] = from_home(value) if option.path else value
-    settings = {NO_TLS.name: not machine.tls and implies_tls(machine.url), **settings_of(machine, machine.engine)}
+    settings = settings_of(machine, machine.engine)
+    with suppress(UsageError):
+        settings[NO_TLS.name] = not machine.tls and engine_url.uses_tls(machine.url)
     engine = {key.name for key in ENGINE.values()}
     # The defaults of all these settings are empty.
     kept = {
@@ -165,13 +155,6 @@ def from_home(value: OptionValue) -> OptionValue:
     """Use ~, so that others can use the path, too."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
-
-
-def implies_tls(url: str) -> bool:
-    try:
-        return engine_url.uses_tls(url)
-    except UsageError:
-        return False
 
 
 DISCOVERED_HEADING = (

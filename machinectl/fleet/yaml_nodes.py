@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # Bytes: 10,000 hosts of 200 fit.
 LONGEST_FILE = 8 << 20
-# An alias counts in full.
-MOST_NODES = 1_000_000
 # Fleet files have five levels; PyYAML fails much deeper.
 DEEPEST = 50
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -96,21 +94,18 @@ def made_mapping(entries: Entries, like: Node) -> yaml.MappingNode:
 def read_mapping(data: bytes, faults: Faults, file: str = "") -> yaml.MappingNode:
     """Read a mapping. `file` names an included file, which no error quotes. Adds errors. Raises WrongFile."""
     try:
-        return checked_mapping(composed(decoded(data), file), faults)
+        root = composed(decoded(data), file)
+        Checker(faults).check(root)
     except Wrong as wrong:
         is_syntax = isinstance(wrong, NotYaml)
         why = NOT_YAML if is_syntax and file else wrong.why
         faults.add(wrong.place._replace(file=file), why, HOW_TO_WRITE if is_syntax else NO_HINT)
         raise faults.wrong_file() from wrong
-
-
-def checked_mapping(root: Node | None, faults: Faults) -> yaml.MappingNode:
-    if root is None or is_null(root):
-        raise Wrong(START, "The file is empty: a fleet file has hosts")
-    Checker(faults).size(root)
-    if not isinstance(root, yaml.MappingNode):
-        raise Wrong(place(root), f"A fleet file is a mapping, this is {kind_of(root)}")
-    return root
+    if isinstance(root, yaml.MappingNode):
+        return root
+    empty = "The file is empty: a fleet file has hosts"
+    faults.add(place(root), empty if is_null(root) else f"A fleet file is a mapping, this is {kind_of(root)}")
+    raise faults.wrong_file()
 
 
 def decoded(data: bytes) -> str:
@@ -144,12 +139,12 @@ class Bounded:
 LOADER: Any = type("Loader", (Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 
-def composed(text: str, file: str) -> Node | None:
-    """Return PyYAML's node, None if empty. Raises Wrong."""
+def composed(text: str, file: str) -> Node:
+    """Return PyYAML's node. Raises Wrong."""
     stream = FileText(text)
     stream.name = file
     try:
-        return LOADER(stream).get_single_node()  # type: ignore[no-any-return] # types-PyYAML does not know it
+        node: Node | None = LOADER(stream).get_single_node()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         why = " ".join(filter(None, (exc.context, exc.problem)))
@@ -158,6 +153,7 @@ def composed(text: str, file: str) -> Node | None:
         # Such as a control character: PyYAML's two parsers report different positions.
         why = getattr(exc, "reason", "") or "it is nested too deeply"
         raise NotYaml(START, f"{NOT_YAML}: {why}") from exc
+    return node or yaml.ScalarNode(NULL_TAG, "", yaml.Mark(file, 0, 0, 0, None, 0))
 
 
 class Checker:
@@ -165,30 +161,24 @@ class Checker:
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
-        # By the node's id, 0 while it is being checked.
-        self.sizes: dict[int, int] = {}
+        # By the node's id, False while it is being checked.
+        self.is_checked: dict[int, bool] = {}
 
-    def size(self, node: Node) -> int:
-        """Check a node; return how many nodes it stands for."""
+    def check(self, node: Node) -> None:
         if node.tag and not is_null(node):
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self.faults.add(place(node), f"The tag {tag} is not supported: write the value without it")
-        if isinstance(node, yaml.ScalarNode):
-            return 1
-        size = self.sizes.get(id(node))
-        if size == 0:
+        if isinstance(node, yaml.ScalarNode) or self.is_checked.get(id(node)):
+            return
+        if id(node) in self.is_checked:
             raise Wrong(place(node), "This list or mapping contains itself by an alias")
-        if size is None:
-            self.sizes[id(node)], size = 0, 1
-            is_mapping = isinstance(node, yaml.MappingNode)
-            for inner in [inner for pair in node.value for inner in pair] if is_mapping else node.value:
-                size += self.size(inner)
-                if size > MOST_NODES:
-                    raise Wrong(place(inner), f"Here the file has more than {MOST_NODES} values, aliases included")
-            if is_mapping:
-                node.value = self.entries(node.value)
-            self.sizes[id(node)] = size
-        return size
+        self.is_checked[id(node)] = False
+        is_mapping = isinstance(node, yaml.MappingNode)
+        for inner in [inner for pair in node.value for inner in pair] if is_mapping else node.value:
+            self.check(inner)
+        if is_mapping:
+            node.value = self.entries(node.value)
+        self.is_checked[id(node)] = True
 
     def entries(self, pairs: list[tuple[Node, Node]]) -> Entries:
         """A mapping's own keys win over those of `<<`."""

@@ -55,7 +55,7 @@ class RolloutOrder:
     """Start machines after their dependencies, and `rolled` engines in batches.
 
     `after` maps a name to its dependencies, such as jump hosts. The last batch size repeats. The roll stops after more
-    than `max_failures` failures that `counts` accepts. Machines in `failed`, and those after them, do not start.
+    than `max_failures` failures that `counts` accepts.
 
     `barred` maps skipped machines to the failed one; `stopped` lists those skipped by the end of the roll. ^C adds to
     neither.
@@ -69,16 +69,12 @@ class RolloutOrder:
         batch: int | Sequence[int] = 1,
         max_failures: int = 0,
         counts: Callable[[str], bool] = lambda _: True,
-        failed: Collection[str] = (),
     ) -> None:
         everybody = set(names)
         self._after = {name: everybody.intersection(before) for name, before in (after or {}).items()}
         self._depths: dict[str, int] = {}
         self._waiting = dict.fromkeys(sorted(everybody, key=lambda name: (self._depth(name), natural(name), name)))
         self.barred: dict[str, str] = {}
-        for name in failed:
-            if self._waiting.pop(name, name) is None:
-                self._bar_after(name)
         # In the same order as `_waiting`, so that no batch waits for a machine of a later one.
         in_turn = [name for name in self._waiting if name in rolled]
         self._batches = list(split_batches(in_turn, [batch] if isinstance(batch, int) else batch))

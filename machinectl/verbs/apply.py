@@ -12,7 +12,7 @@ from machinectl.verbs import shared_flags as shared
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.verb_session import Session
-    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
 
 
@@ -83,11 +83,11 @@ def apply(
 
     from machinectl.cli.run_verb import given_authority
     from machinectl.console import confirm
-    from machinectl.fleet.rollout.apply import apply_plan
-    from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.machine_changes import plan_with_previews
-    from machinectl.fleet.rollout.plan import plan
-    from machinectl.fleet.rollout.plan_steps import needed_flags
+    from machinectl.fleet.apply import apply_plan
+    from machinectl.fleet.apply_run import ApplyOptions
+    from machinectl.fleet.machine_changes import plan_with_previews
+    from machinectl.fleet.plan import plan
+    from machinectl.fleet.plan_steps import needed_flags
     from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.cli.verb_session import Session
-    from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
+    from machinectl.fleet.plan_steps import FleetPlan, Result
 
 # The mark before a machine's name, and its colour, by action.
 MARKS = {
@@ -35,7 +35,7 @@ INDENT = " " * 6
 def print_plan(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
     """Print the plan and the commands to apply and to `refresh` it; return the exit code."""
     from machinectl.cli.tables.results import last_looks
-    from machinectl.fleet.rollout.plan_steps import has_changes, step_as_json
+    from machinectl.fleet.plan_steps import has_changes, step_as_json
 
     if as_json:
         for step in planned.steps:
@@ -88,7 +88,7 @@ def fleet_command(verb: str, file: str) -> str:
 
 def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
     from machinectl.cli.tables.results import escaped_line, outcome_lines
-    from machinectl.fleet.rollout.plan_steps import step_lines, summary
+    from machinectl.fleet.plan_steps import step_lines, summary
 
     for step in planned.steps:
         outcomes = planned.previews.get(step.name, ())
@@ -147,7 +147,7 @@ def report_rollout(here: Session, results: Iterator[Result], again: str, look: s
 def print_summary(here: Session, results: Sequence[Result], look: str, *, as_json: bool) -> None:
     """Print summary and failures; with `as_json`, results are already printed."""
     from machinectl.cli.tables.results import last_looks
-    from machinectl.fleet.rollout.plan_steps import Did
+    from machinectl.fleet.plan_steps import Did
 
     count = Counter(result.did for result in results)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
@@ -165,7 +165,7 @@ def print_summary(here: Session, results: Sequence[Result], look: str, *, as_jso
 
 
 def print_next_step(here: Session, results: Sequence[Result], again: str, *, interrupted: bool) -> None:
-    from machinectl.fleet.rollout.plan_steps import Did
+    from machinectl.fleet.plan_steps import Did
 
     count = Counter(result.did for result in results)
     stopped = [result.name for result in results if result.did is Did.NOT_BEGUN and not result.error]

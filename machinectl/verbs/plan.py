@@ -54,10 +54,10 @@ def plan(
     import shlex
 
     from machinectl.cli.run_verb import given_authority
-    from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.machine_changes import plan_with_previews
-    from machinectl.fleet.rollout.plan import plan as make_plan
-    from machinectl.fleet.rollout.plan_steps import has_changes, needed_flags
+    from machinectl.fleet.apply_run import ApplyOptions
+    from machinectl.fleet.machine_changes import plan_with_previews
+    from machinectl.fleet.plan import plan as make_plan
+    from machinectl.fleet.plan_steps import has_changes, needed_flags
     from machinectl.provision.target import Allowed
     from machinectl.verbs.fleet_texts import absolute, fleet_command, fleet_file, print_plan
 

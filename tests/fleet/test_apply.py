@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
+from machinectl.fleet import apply as phases
+from machinectl.fleet import machine_changes
+from machinectl.fleet.apply import apply_lock
+from machinectl.fleet.apply import apply_plan as apply
+from machinectl.fleet.apply_run import ApplyOptions, ApplyRun
 from machinectl.fleet.fleet_file import FleetId
 from machinectl.fleet.host_reader import FleetHost
-from machinectl.fleet.rollout import apply as phases
-from machinectl.fleet.rollout import machine_changes, restarts
-from machinectl.fleet.rollout.apply import apply_lock
-from machinectl.fleet.rollout.apply import apply_plan as apply
-from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun
-from machinectl.fleet.rollout.plan import plan
-from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
+from machinectl.fleet.plan import plan
+from machinectl.fleet.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.hosts import provisioning
 from machinectl.hosts.host_plan import HostPlan as SetupPlan
 from machinectl.hosts.login import Login
@@ -276,8 +276,7 @@ class Scripted(ApplyRun):
         super().__init__(store, FleetPlan(list(steps), FleetId(""), machines), options)
         self.failing = failing.split()
         self.begun: list[str] = []
-        # Machines whose hosts cannot be reached from the beginning, and those that fail before a change.
-        self.off: set[str] = set()
+        # Those that fail before a change.
         self.untouched_hosts: set[str] = set()
 
     def create(self, name: str, console: Console) -> None:
@@ -303,19 +302,12 @@ class Scripted(ApplyRun):
 @pytest.fixture(autouse=True)
 def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let scripted runs do what they are told to instead of work on hosts."""
-    reach, joined = restarts.try_login, phases.join_nodes
-
-    def reach_scripted(run: ApplyRun, name: str, console: Console) -> None:
-        if not isinstance(run, Scripted):
-            reach(run, name, console)
-        elif name in run.off:
-            raise MachineError(f"{name} is off")
+    joined = phases.join_nodes
 
     def joined_scripted(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
         scripted = run.joined(roles, list(joining)) if isinstance(run, Scripted) else None
         return joined(run, console, roles, joining) if scripted is None else scripted
 
-    monkeypatch.setattr(restarts, "try_login", reach_scripted)
     monkeypatch.setattr(phases, "join_nodes", joined_scripted)
     for verb in ("create", "change"):
         real = getattr(machine_changes, f"{verb}_machine")
@@ -371,22 +363,22 @@ def in_use(*names: str) -> dict[str, Machine]:
     return machines
 
 
-def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_stop_no_roll(store: Store) -> None:
+def test_hosts_that_are_off_or_refuse_us_stop_no_roll(store: Store) -> None:
     steps = [step(name, Action.CHANGE, restarts=True) for name in ("m1", "m2", "m4")]
     steps.append(step("m3", Action.CHANGE, restarts=True, jump="machine:m2"))
     machines = in_use("m1", "m2", "m3", "m4")
     machines["m3"].spec = steps[-1].host.spec if steps[-1].host else machines["m3"].spec
-    run = Scripted(store, steps, machines, "m1", OPTIONS)
-    run.off, run.untouched_hosts = {"m2"}, {"m1"}
+    run = Scripted(store, steps, machines, "m1 m2", OPTIONS)
+    run.untouched_hosts = {"m1", "m2"}
     results = list(run.carried_out())
     assert [(result.name, result.did, result.touched) for result in results] == [
-        ("m2", Did.FAILED, False),
         ("m1", Did.FAILED, False),
+        ("m2", Did.FAILED, False),
         ("m4", Did.CHANGED, True),
         ("m3", Did.NOT_BEGUN, False),
     ]
     assert str(results[-1].error) == '"m3" is reached through "m2", which failed'
-    assert run.begun == ["m1", "m4"]
+    assert run.begun == ["m1", "m2", "m4"]
 
 
 NO, WORK_BEGAN = "Nothing was changed", "Apply: 1 failed"
@@ -581,20 +573,3 @@ def test_a_swarm_is_formed_when_all_of_its_machines_are_ready(
     assert run.all_results() == results
     # A machine that only gets a role is not changed otherwise.
     assert run.begun == ["new"]
-
-
-def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
-    file = tmp_path / "fleet.yaml"
-    file.write_text("hosts: {}\n")
-    for name, jump in (("a", "machine:b"), ("b", "machine:a"), ("c", "machine:a")):
-        machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
-        machine.driver_state = json.dumps({"URL": machine.url})
-        machine.jump, machine.fleet = jump, str(file)
-        added(store, machine)
-    done = machinectl("apply", "--prune", "--yes", "-f", file, store=store.root)
-    assert (done.returncode, store.names()) == (1, ["a", "b"]), done.stderr
-    assert "jump hosts form a loop: a -> b -> a" in done.stderr
-    assert "machinectl set --ssh-jump none a" in done.stderr
-    file.write_text("hosts: {a: {driver: generic, ip-address: a.lan, ssh-jump: b}}\n")
-    done = machinectl("plan", "-f", file, store=store.root)
-    assert (done.returncode, "fleet.yaml:1:9: jump hosts form a loop: a -> b -> a" in done.stderr) == (1, True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
+from machinectl.fleet.apply import apply_plan as apply
+from machinectl.fleet.apply_run import ApplyOptions
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
-from machinectl.fleet.rollout.apply import apply_plan as apply
-from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.fleet.rollout.plan import plan
-from machinectl.fleet.rollout.plan_steps import step_as_json
+from machinectl.fleet.plan import plan
+from machinectl.fleet.plan_steps import step_as_json
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
@@ -26,7 +26,7 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from machinectl.fleet.fleet_keys import Key
-    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.machines.store import Store
 
 # The configuration of whoever runs the tests is not read.

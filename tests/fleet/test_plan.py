@@ -13,8 +13,8 @@ import pytest
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
-from machinectl.fleet.rollout.plan import plan
-from machinectl.fleet.rollout.plan_steps import FleetPlan, has_changes
+from machinectl.fleet.plan import plan
+from machinectl.fleet.plan_steps import FleetPlan, has_changes
 from machinectl.hosts.host_plan import Outcome
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.held_machines import record_failure
@@ -141,17 +141,6 @@ def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
             plan(store, "", names, selector)
     with pytest.raises(UsageError, match="exclude each other"):
         plan(store, "", ["nas"], "role=store")
-
-
-def test_a_loop_that_leads_out_of_the_file_is_found_from_a_named_host_too(store: Store, file: Path) -> None:
-    machine = Machine("gate", "generic", url="tcp://192.168.0.9:2376")
-    machine.jump = "machine:rigel"
-    added(store, machine)
-    file.write_text(FLEET.replace("groups: [web]}\n  nas", "groups: [web], ssh-jump: gate}\n  nas"))
-    for names in ((), ("rigel",)):
-        with pytest.raises(WrongFile, match=r"fleet\.yaml:6:3: jump hosts form a loop: rigel -> gate -> rigel"):
-            plan(store, "", names, None)
-    assert [step.name for step in plan(store, "", ["orionbox"], None).steps] == ["orionbox"]
 
 
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(

@@ -14,8 +14,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import Fleet, FleetId
 from machinectl.fleet.host_reader import FleetHost
-from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
-from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep, difference_text, step_as_json
+from machinectl.fleet.plan import planned_steps
+from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep, difference_text, step_as_json
 from machinectl.hosts import certificate_files
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
@@ -306,28 +306,6 @@ def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
     there.driver_state = "{}"
     with pytest.raises(WrongFile):
         one(host(), there)
-
-
-def test_jump_hosts_come_before_those_behind_them_and_go_after_them() -> None:
-    gone = {name: machine(name, jump=jump, options=ELSEWHERE) for name, jump in (("x", "machine:y"), ("y", ""))}
-    found = planned(
-        [host("a", jump="machine:b"), host("b", jump="machine:c"), host("c", jump="host:d"), host("d")], gone
-    )
-    assert [step.name for step in found] == ["c", "b", "a", "d", "x", "y"]
-
-
-@given(st.dictionaries(st.integers(0, 9).map(str), st.integers(0, 12).map(str), max_size=10))
-def test_an_order_has_each_name_once_whatever_stands_behind_what(jumps: dict[str, str]) -> None:
-    found = after_jump_hosts(jumps)
-    assert sorted(found) == sorted(jumps)
-    for name, jump in jumps.items():
-        circle = name
-        seen = set()
-        while circle in jumps and circle not in seen:
-            seen.add(circle)
-            circle = jumps[circle]
-        if jump in jumps and circle not in seen:
-            assert found.index(jump) < found.index(name)
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)

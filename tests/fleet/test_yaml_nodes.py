@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from machinectl.fleet.file_errors import Faults, Place, WrongFile
-from machinectl.fleet.yaml_nodes import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
+from machinectl.fleet.yaml_nodes import DEEPEST, entries_of, items_of, place, read_mapping
 from tests.support.fleet_file import fault
 
 if TYPE_CHECKING:
@@ -100,24 +100,6 @@ def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
     ):
         with pytest.raises(WrongFile, match=f"f:{at}: This is not UTF-8: save the file as UTF-8"):
             read_mapping(data, Faults("f"))
-
-
-def laughs(first: str, more: str) -> str:
-    """A file whose anchors each hold the one before nine times."""
-    lines = (more.replace("N", str(n)).replace("BEFORE", ",".join([f"*a{n - 1}"] * 9)) for n in range(1, 12))
-    return "\n".join(["hosts: {}", f"x-a0: &a0 {first}", *lines])
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        laughs("[lol, lol]", "x-aN: &aN [BEFORE]"),
-        laughs("{a: b}", "x-aN: &aN {<<: [BEFORE]}"),
-        laughs("{a: b}", "x-aN: &aN {a: [BEFORE]}"),
-    ],
-)
-def test_what_aliases_expand_to_is_counted(text: str) -> None:
-    assert f"Here the file has more than {MOST_NODES} values, aliases included" in fault(text)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.fleet_keys import LABELS, settings_of
-from machinectl.fleet.rollout.plan_steps import Difference
+from machinectl.fleet.plan_steps import Difference
 from machinectl.machines.create_options import ADDRESS, NO_PROVISION
 from machinectl.machines.holders import listener_effect
 from machinectl.machines.store.store_paths import now

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, closest_match
+from machinectl.fleet.differences import differences, has_certificates, has_ssh, options_of, without_variables
 from machinectl.fleet.file_errors import Faults
 from machinectl.fleet.fleet_file import called, read_fleet
 from machinectl.fleet.fleet_keys import normal
-from machinectl.fleet.rollout.differences import differences, has_certificates, has_ssh, options_of, without_variables
-from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
-from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.machines.selection import both_chosen, matching
@@ -102,8 +101,7 @@ def planned_steps(
 ) -> tuple[PlanStep, ...]:
     """Return the steps for the file's hosts and for machines that left it, or for `only` some.
 
-    Hosts keep the file's order, after their jump hosts; removals come last, before their jump hosts. Raises WrongFile
-    with all conflicts.
+    Removals come last. Raises WrongFile with all conflicts.
     """
     machines = {name: record for name, record in records.items() if isinstance(record, Machine)}
     by_lower = {name.lower(): name for name in records}
@@ -126,22 +124,9 @@ def planned_steps(
             else:
                 faults.hidden.conceal(exc)
                 faults.add(host.place, exc.cause, exc.hint)
-    jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
-    # Loops within the file are errors of the file.
-    for loop in loops({name: machine_of(machine.jump) for name, machine in machines.items()} | jumps):
-        outside = next((name for name in loop if name not in jumps), "")
-        for name in hosts.keys() & set(loop) if outside else ():
-            way = [*loop[loop.index(name) :], *loop[: loop.index(name)]]
-            faults.add(
-                hosts[name].place, loop_text(way), Hint("Break the loop", "machinectl set --ssh-jump none", outside)
-            )
     faults.tell()
-    gone = {name: machine_of(machine.jump) for name, machine in left_file(fleet, machines).items()}
-    removed = [name for name in reversed(after_jump_hosts(gone)) if only is None or name in only]
-    return (
-        *(steps[name] for name in after_jump_hosts(jumps) if name in steps),
-        *(PlanStep(name, Action.REMOVE) for name in removed),
-    )
+    removed = [name for name in left_file(fleet, machines) if only is None or name in only]
+    return (*steps.values(), *(PlanStep(name, Action.REMOVE) for name in removed))
 
 
 def check_name_is_free(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> None:
@@ -208,15 +193,3 @@ def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None) -> PlanSte
     if machine.phase != Phase.READY or machine.pending == PROVISION:
         return PlanStep(host.name, Action.RESUME, host, changes)
     return PlanStep(host.name, Action.CHANGE if changes else Action.LEAVE, host, changes)
-
-
-def after_jump_hosts(jumps: Mapping[str, str]) -> list[str]:
-    """Return the names, each after its jump host."""
-    ordered: dict[str, None] = {}
-    for name in jumps:
-        way: dict[str, None] = {}
-        while name in jumps and name not in ordered and name not in way:
-            way[name] = None
-            name = jumps[name]  # noqa: PLW2901 - follow the jump hosts
-        ordered |= dict.fromkeys(reversed(way))
-    return list(ordered)

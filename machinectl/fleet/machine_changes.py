@@ -1,8 +1,9 @@
-"""Apply the fleet file to one machine."""
+"""Apply the fleet file to machines; restart engines in use in batches."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -10,29 +11,103 @@ from machinectl.console import RewritingConsole
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.rollout.apply_run import ApplyRun
-from machinectl.fleet.rollout.differences import URL, differences, wants_tls
-from machinectl.fleet.rollout.plan_steps import Did
+from machinectl.fleet.apply_run import ApplyRun
+from machinectl.fleet.differences import URL, differences, options_of, wants_tls
+from machinectl.fleet.plan_steps import Action, Did, Result
 from machinectl.hosts.editing import Edit
+from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import driver_instance
 from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
+from machinectl.provision.decision import InUse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.console import Console
+    from machinectl.fleet.apply_run import ApplyOptions
     from machinectl.fleet.host_reader import FleetHost
-    from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.hosts.creation import Creation
     from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
+STOPPED = "no engine restarts after one that failed"
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
+
+
+def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Restart engines in use in batches. Only a look at a new host shows one; then it goes last, as do those behind."""
+    run.restarting = {*(name for name in run.to_change() if may_restart(run, name)), *run.changed_by_hand}
+    left = [*run.to_change(), *run.changed_by_hand]
+    after = {name: [machine_of(run.host(name).spec.jump)] for name in left}
+    rolled, before, failures_left = list(run.restarting), 0, run.options.max_failures
+    try:
+        while left:
+            order = RolloutOrder(
+                left,
+                after,
+                rolled,
+                run.options.batch.of(len(rolled), after=before),
+                failures_left,
+                counts=run.changed_hosts.__contains__,
+            )
+            ended = run.at_once(console, order.waiting, create_or_change, order)
+            before, left, rolled = before + len(rolled), [], []
+            for result in chain(ended, not_begun(order, '"{name}" is reached through "{other}", which failed')):
+                if isinstance(result.error, InUse):
+                    rolled.append(result.name)
+                if result.name in rolled or order.barred.get(result.name) in rolled:
+                    left.append(result.name)
+                else:
+                    yield result
+            failures_left = order.failures_left
+            if failures_left < 0:
+                yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
+                return
+    finally:
+        for name in run.in_use - run.touched:
+            with run.store.writing(name, waiting(console, name)) as held:
+                if not held.machine.changes and not held.machine.made:
+                    held.remove()
+
+
+def may_restart(run: ApplyRun, name: str) -> bool:
+    """Return whether an engine in use may restart, also because it moved or is unfinished."""
+    step, machine = run.steps[name], run.machines.get(name)
+    if machine is None or machine.phase != Phase.READY:
+        return False
+    keys = {difference.key for difference in step.differences}
+    moves = not keys.isdisjoint(option.shown for option in options_of(machine.driver))
+    is_unknown = step.action is Action.RESUME or run.options.refresh or moves
+    return step.restarts or (is_unknown and bool(machine.changes))
+
+
+def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
+    run.touched.add(name)
+    machine = run.machines.get(name)
+    if machine and machine.phase == Phase.READY:
+        change_machine(run, name, console)
+        return Did.CHANGED
+    try:
+        create_machine(run, name, console)
+    except InUse:
+        run.in_use.add(name)
+        run.touched.discard(name)
+        raise
+    return Did.CREATED
+
+
+def not_begun(order: RolloutOrder, why: str) -> Iterator[Result]:
+    """Yield machines that another's failure stopped. `why` has {name} and {other}."""
+    for name, other in order.barred.items():
+        yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
+    for name in order.stopped:
+        yield Result(name, Did.NOT_BEGUN, reason=STOPPED)
 
 
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:
@@ -57,7 +132,9 @@ def change_machine(run: ApplyRun, name: str, console: Console) -> None:
         machine.fleet = run.fleet.text
         if CERTIFICATE_KEYS.intersection(keys):
             replace_certificates(held, host)
-        if is_set_up(host, machine) and (changes_host(edit) or machine.pending or name in run.restarting):
+        changes_host = edit.concerns_host or edit.options or edit.url or edit.provision
+        is_set_up = host.spec.provision and (machine.changes or not machine.provision)
+        if is_set_up and (changes_host or machine.pending or name in run.restarting):
             # It ends only when the engine answers, and runs its containers as before.
             provisioning.change_host(held, console, run.login(name), run.setup(name), edit)
             return
@@ -189,14 +266,6 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
         return ""
     old, new = engine_url.parse_url(there), engine_url.parse_url(asked)
     return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
-
-
-def is_set_up(host: FleetHost, machine: Machine) -> bool:
-    return host.spec.provision and bool(machine.changes or not machine.provision)
-
-
-def changes_host(edit: Edit) -> bool:
-    return bool(edit.concerns_host or edit.options or edit.url or edit.provision)
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole, confirm
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.rollout import machine_changes
-from machinectl.fleet.rollout.apply_run import WORK, ApplyRun
-from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Did, Result
-from machinectl.fleet.rollout.restarts import create_and_change, log_in_before_restarts, not_begun
+from machinectl.fleet import machine_changes
+from machinectl.fleet.apply_run import WORK, ApplyRun
+from machinectl.fleet.plan_steps import DONE, UNTOUCHED, Did, Result
 from machinectl.hosts.rollout_order import RolloutOrder
-from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting, waiting_with_note
 from machinectl.machines.store.held_machines import record_look
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.fleet.apply_run import ApplyOptions
+    from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
     from machinectl.swarm.swarm_roles import Roles
@@ -234,17 +233,12 @@ def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     from machinectl.swarm_nodes.membership import machines_needed_for_quorum
 
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
-    # In a loop, none can go first.
-    staying = {
-        name: MachineError(loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", name))
-        for loop in loops(jumps)
-        for name in loop
-    } | machines_needed_for_quorum(run.store, run.to_remove)
+    staying = machines_needed_for_quorum(run.store, run.to_remove)
     yield from (Result(name, Did.FAILED, why) for name, why in staying.items())
     names = [name for name in run.to_remove if name not in staying]
     order = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
     yield from run.at_once(console, names, machine_changes.remove_from_fleet, order)
-    yield from not_begun(order, '"{other}" is reached through "{name}", and was not removed')
+    yield from machine_changes.not_begun(order, '"{other}" is reached through "{name}", and was not removed')
 
 
 PHASES: Sequence[tuple[str, ApplyPhase]] = (
@@ -253,8 +247,7 @@ PHASES: Sequence[tuple[str, ApplyPhase]] = (
     ("Record the fleet of machines that need no other change", record_fleet),
     ("Look for changes made by hand on hosts", look_for_changes),
     ("Find out which machines join the swarm", choose_roles),
-    ("Log in at hosts before engines restart", log_in_before_restarts),
-    ("Create and change machines", create_and_change),
+    ("Create and change machines", machine_changes.create_and_change),
     ("Form the swarm", form_swarm),
     ("Remove machines that left the file", remove_gone_machines),
 )

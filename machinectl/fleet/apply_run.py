@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import DEFAULT_FILE
-from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
+from machinectl.fleet.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.hosts.parallel import LIMIT, run_at_once
 from machinectl.hosts.rollout_order import ONE_BY_ONE
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.console import Console
     from machinectl.fleet.host_reader import FleetHost
-    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes, RolloutOrder

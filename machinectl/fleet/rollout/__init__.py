@@ -1,1 +1,0 @@
-"""Plan and apply a fleet file."""
