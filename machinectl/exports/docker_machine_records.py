@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.machines.config_json import Origin
 from machinectl.machines.engine_options import EngineOptions, is_variable
@@ -30,12 +29,8 @@ from machinectl.url import HIGHEST_PORT, TLS_PORT, EngineURL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSIONS = (1, 2, 3)
 # In bytes: records have thousands, the longest SSH key (RSA, 16384 bits) 12,000.
 LONGEST, LONGEST_KEY = 1 << 20, 1 << 16
-PRIVATE_KEY = re.compile(
-    rb"(?:^|\n)-----BEGIN (?:\w+ )?PRIVATE KEY-----\s.*\n-----END (?:\w+ )?PRIVATE KEY-----", re.DOTALL
-)
 # docker-machine's defaults (libmachine/drivers/base.go).
 USER, SSH_PORT, USUAL_KEY = "root", 22, "id_rsa"
 # The key's file name in a machine's directory (drivers/machinectl_generic).
@@ -43,10 +38,6 @@ KEY_FILE = "id_ssh"
 # Characters; no printed text comes near.
 LONGEST_TEXT = 4096
 FIELD_KINDS = {str: "text of one line", tuple: "list of texts", int: "port"}
-
-
-class Odd(ValueError):
-    """Not a docker-machine record; the text says why."""
 
 
 class Remark(NamedTuple):
@@ -76,80 +67,59 @@ def usual_root() -> str:
 
 def old_machine_names(root: str) -> list[str]:
     """Return all machines that are not ours. Raises StoreError for other directories."""
-    place = os.path.join(root, "machines")
-    try:
-        os.listdir(place)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        hint = Hint("Name the directory that holds certs and machines; see", "ls -la", root)
-        raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
     store = StorePaths(root)
+    if not os.path.isdir(store.machines):
+        raise StoreError(
+            f"{root} is not a store of docker-machine: it has no directory machines",
+            Hint("Name the directory that holds certs and machines; see", "ls -la", root),
+        )
     return [name for name in store.names() if not os.path.lexists(os.path.join(store.directory(name), RECORD))]
 
 
 def converted_machine(root: str, name: str) -> Conversion:
-    """Raise MachineError, StoreError without permission."""
+    """Raise MachineError, StoreError if it cannot be read."""
     path = os.path.join(StorePaths(root).directory(name), DOCKER_MACHINE_RECORD)
-    why: Exception
     try:
         return convert(root, name, json.loads(read_file(path, LONGEST)))
-    except PermissionError as exc:
-        raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
     except OSError as exc:
-        why, what = exc, f"cannot be read ({exc.strerror})"
-    except UsageError as exc:
-        why, what = exc, f"says no address that can be used: {exc.cause}"
-    except Odd as exc:
-        why, what = exc, str(exc)
-    except (ValueError, RecursionError) as exc:
-        why, what = exc, f"is not JSON ({exc})"
-    raise BrokenRecord(
-        f'docker-machine\'s config.json of "{name}" {what}',
-        Hint("Restore it from a backup; or register its host by hand", "machinectl create <USER>@<ADDRESS>", name),
-    ) from why
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
+    except (UsageError, ValueError, RecursionError) as exc:
+        why = exc.cause if isinstance(exc, UsageError) else one_line(str(exc))
+        raise BrokenRecord(
+            f'docker-machine\'s config.json of "{name}" cannot be used: {why}',
+            Hint("Restore it from a backup; or register its host by hand", "machinectl create <USER>@<ADDRESS>", name),
+        ) from exc
 
 
 def convert(root: str, name: str, data: Any) -> Conversion:
-    """Convert a record's JSON. Raises Odd, MachineError, or UsageError for a wrong address."""
+    """Convert a record's JSON. Raises ValueError, MachineError, or UsageError for a wrong address."""
     record = as_object(data, "config.json")
-    version = record.get("ConfigVersion")
-    if version not in VERSIONS or type(version) is not int:
-        known = "docker-machine 0.2 to 0.16 write 1, 2 or 3"
-        raise Odd(f"has the ConfigVersion {json.dumps(version)[:40]}; {known}")
     state = as_object(record.get("Driver"), "Driver")
     options = as_object(record.get("HostOptions") or {}, "HostOptions")
     engine = as_object(options.get("EngineOptions") or {}, "EngineOptions")
     auth = as_object(options.get("AuthOptions") or {}, "AuthOptions")
     driver = read_field(record, "DriverName", str)
-    if not driver:
-        raise Odd('has no "DriverName"')
-    written = read_field(state, "MachineName", str) or name
-    if written != name:
-        raise Odd(f'is that of the machine "{written}"')
-    key = read_field(state, "SSHKeyPath", str)
-    kept, remarks = engine_options(engine, auth)
-    pairs = (label.partition("=") for label in read_field(engine, "Labels", tuple))
-    labels = {key: value for key, _, value in pairs if key.strip()}
     if driver not in {"none", "generic"}:
         raise OtherDriver(
             f'"{name}" is skipped: docker-machine\'s driver {driver} made its host',
             Hint("If you reach it by SSH, register it", "machinectl create <USER>@<ADDRESS>", name),
         )
     machine = generic_machine(name, state) if driver == "generic" else none_machine(name, state)
+    kept, remarks = engine_options(engine, auth)
+    pairs = (label.partition("=") for label in read_field(engine, "Labels", tuple))
+    labels = {key: value for key, _, value in pairs if key.strip()}
     machine.spec = MachineSpec(machine.driver, machine.options, machine.tls, labels, kept)
-    machine.origin = Origin(root, name, driver).dump()
-    return Conversion(machine, key, remarks)
+    machine.origin = Origin(os.path.realpath(root), name, driver).dump()
+    return Conversion(machine, read_field(state, "SSHKeyPath", str), remarks)
 
 
 def none_machine(name: str, state: Mapping[str, Any]) -> Machine:
-    url = read_field(state, "URL", str) or read_field(state, "IPAddress", str)
-    if not url:
+    if not (url := read_field(state, "URL", str)):
         raise MachineError(
             f'docker-machine\'s record of "{name}" has no address of the engine',
             Hint("If you know it", "machinectl create -d none --url <URL>", name),
         )
-    # Without a scheme, it is host and port.
-    url = engine_url.with_port(url if "://" in url else f"tcp://{url}", tls=True)
+    url = engine_url.with_port(url, tls=True)
     machine = Machine(name, "none", url=url, tls=engine_url.uses_tls(url))
     machine.driver_state, machine.options = json.dumps({"URL": url}), {"url": url}
     return machine
@@ -192,7 +162,6 @@ def engine_options(engine: Mapping[str, Any], auth: Mapping[str, Any]) -> tuple[
     left = [f"--engine-opt {option}" for option in options if option not in kept.options]
     # The value may be a password.
     left += [f"--engine-env {variable.partition('=')[0]}" for variable in env if variable not in kept.env]
-    left += [key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)]
     return kept, [Remark(f"not imported, and unchanged on the host: {', '.join(left)}")] if left else []
 
 
@@ -206,12 +175,12 @@ def is_option(option: str) -> bool:
 
 def as_object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise Odd(f"has a {what} that is not a JSON object")
+        raise ValueError(f"its {what} is not a JSON object")  # noqa: TRY004 (worded by the caller, as JSON's errors)
     return value
 
 
 def read_field(data: Mapping[str, Any], key: str, kind: type) -> Any:
-    """Return a value, the kind's empty one for null or a missing key. Raises Odd."""
+    """Return a value, the kind's empty one for null or a missing key. Raises ValueError."""
     value = data.get(key)
     if value is None:
         return kind()
@@ -219,29 +188,21 @@ def read_field(data: Mapping[str, Any], key: str, kind: type) -> Any:
         return tuple(value)
     if (kind is str and is_line(value)) or (kind is int and type(value) is int and 0 <= value <= HIGHEST_PORT):
         return value
-    raise Odd(f'has a "{key}" that is no {FIELD_KINDS[kind]}')
+    raise ValueError(f'its "{key}" is no {FIELD_KINDS[kind]}')
 
 
 def is_line(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
 
 
-def read_ssh_key(root: str, path: str) -> bytes:
-    """Return a private key: the user's file, for root also the store's owner's. Raises StoreError."""
-    owners = {os.geteuid()} if os.geteuid() else {0, os.stat(root).st_uid}
-    key, why = b"", "It is not a private key"
+def read_ssh_key(path: str) -> bytes:
+    """Return a private key, b"" for anything else."""
     try:
         # Opening a device may have effects: check before.
-        status = os.stat(path)
-        if status.st_uid not in owners:
-            why = "It is another user's"
-        elif stat.S_ISREG(status.st_mode):
-            key = read_file(path, LONGEST_KEY)
-    except OSError as exc:
-        why = exc.strerror or str(exc)
-    if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} cannot be used: {why}", Hint("See", "ls -l", os.path.dirname(path)))
-    return key
+        key = read_file(path, LONGEST_KEY) if os.path.isfile(path) else b""
+    except (OSError, ValueError):
+        return b""
+    return key if b"-----BEGIN " in key and b"PRIVATE KEY-----" in key else b""
 
 
 def key_path(root: str, name: str, recorded: str) -> str:

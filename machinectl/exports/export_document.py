@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import sys
@@ -70,54 +69,39 @@ class ExportDocument:
 
 def parse_document(text: bytes) -> ExportDocument:
     """Raise MachineError for anything that `dump` does not write, except unknown keys."""
-    if len(text) > LONGEST_EXPORT:
-        raise not_an_export(f"it has more than {LONGEST_EXPORT >> 20} MB")
     try:
         data = parse_json(text)
     except (ValueError, RecursionError) as exc:
         raise not_an_export("it is not JSON") from exc
-    if not isinstance(data, dict) or data.get("machinectl") != KIND:
+    version, machines = (data.get("version"), data.get("machines")) if isinstance(data, dict) else (None, None)
+    if type(version) is not int or version < 1 or data.get("machinectl") != KIND:
         raise not_an_export("it is another program's")
-    version = data.get("version")
-    if type(version) is not int or version < 1:
-        raise not_an_export("it has no version")
     if version > VERSION:
         raise MachineError(
             f"The export was written by a newer machinectl (version {version}; this one knows {VERSION})",
             UPGRADE,
         )
-    machines = data.get("machines")
     if not isinstance(machines, dict) or not machines:
         raise not_an_export("it has no machines")
-    seen: set[str] = set()
-    for name in machines:
-        if not is_name(name) or name.lower() in seen:
-            raise not_an_export(f"{one_line(name, 80)!r} is not the name of a machine, or is there twice")
-        seen.add(name.lower())
+    if not all(map(is_name, machines)) or len({name.lower() for name in machines}) < len(machines):
+        raise not_an_export("a name in it is invalid, or there twice")
     made, by = (one_line(str(data.get(key, ""))) for key in ("made", "by"))
     return ExportDocument(made, by, {name: parse_machine(name, machine) for name, machine in machines.items()})
 
 
 def parse_machine(name: str, data: Any) -> ExportedMachine:
     values = data if isinstance(data, dict) else {}
-    record, files, left_out = (values.get(key) for key in ("record", "files", "left_out"))
-    if not isinstance(record, dict) or not isinstance(files, dict) or not isinstance(left_out, list):
+    record, packed, left_out = (values.get(key) for key in ("record", "files", "left_out"))
+    if not isinstance(record, dict) or not isinstance(packed, dict) or not isinstance(left_out, list):
         raise not_an_export(f'"{name}" lacks its record or its files')
     text = json.dumps(record).encode()
-    if len(text) > LONGEST_RECORD:
-        raise not_an_export(f'the record of "{name}" is too long')
-    contents = {file: decoded_file(name, packed) for file, packed in files.items()}
-    return ExportedMachine(text, contents, tuple(one_line(str(file)) for file in left_out))
-
-
-def decoded_file(name: str, packed: object) -> bytes:
     try:
-        data = base64.b64decode(packed, validate=True) if isinstance(packed, str) else None
-    except (binascii.Error, ValueError):
-        data = None
-    if data is None or len(data) > LONGEST:
-        raise not_an_export(f'a file of "{name}" cannot be read')
-    return data
+        files = {file: base64.b64decode(content, validate=True) for file, content in packed.items()}
+    except (TypeError, ValueError) as exc:
+        raise not_an_export(f'a file of "{name}" cannot be read') from exc
+    if len(text) > LONGEST_RECORD or any(len(content) > LONGEST for content in files.values()):
+        raise not_an_export(f'the record or a file of "{name}" is too long')
+    return ExportedMachine(text, files, tuple(one_line(str(file)) for file in left_out))
 
 
 def not_an_export(why: str) -> MachineError:
@@ -144,7 +128,10 @@ def read_export(
 
     Raises MachineError, NotDecrypted for a wrong key.
     """
-    data = read_source(source)
+    try:
+        data = sys.stdin.buffer.read(LONGEST_FILE) if source == STDIN else read_file(source, LONGEST_FILE)
+    except (OSError, ValueError) as exc:
+        raise MachineError(f"{source} cannot be read: {file_error(exc)}", Hint("See", "ls -l", source)) from exc
     if not age.is_age_file(data):
         raise MachineError(
             f"{'stdin' if source == STDIN else source} is neither an export, which is encrypted with age, nor "
@@ -165,10 +152,8 @@ def read_export(
                 f"{source} is encrypted with a passphrase, and --identity does not open it",
                 Hint("Leave out --identity, and type the passphrase or pass --passphrase-file FILE"),
             )
-        if passphrase_file:
-            secret = read_secret(passphrase_file, "--passphrase-file")
-        else:
-            secret = ask("Passphrase of the export: ")
+        question = "Passphrase of the export: "
+        secret = read_secret(passphrase_file, "--passphrase-file") if passphrase_file else ask(question)
         with console.step("Decrypting"):
             return parse_document(age.decrypt_with_passphrase(data, secret))
     if not identities:
@@ -178,15 +163,3 @@ def read_export(
         )
     keys = [key for path in identities for key in age.read_identities(os.path.expanduser(path), ask)]
     return parse_document(age.decrypt_with_identities(data, keys))
-
-
-def read_source(source: str) -> bytes:
-    try:
-        if source != STDIN:
-            return read_file(source, LONGEST_FILE)
-    except (OSError, ValueError) as exc:
-        raise MachineError(f"{source} cannot be read: {file_error(exc)}", Hint("See", "ls -l", source)) from exc
-    data = sys.stdin.buffer.read(LONGEST_FILE + 1)
-    if len(data) > LONGEST_FILE:
-        raise MachineError(f"stdin has more than {LONGEST_FILE >> 20} MB, as no export has", Hint("Check the file"))
-    return data

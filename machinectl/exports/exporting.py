@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS
 from machinectl.machines.selection import waiting
-from machinectl.machines.store.held_machines import reading_files
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.tls_warnings import unusable_certificates
 
@@ -111,7 +109,13 @@ def export(
     if jump_hosts := [name for name in wanted if name not in names]:
         console.note(f"Jump hosts go along: {', '.join(jump_hosts)}")
     if output != STDOUT:
-        write_export(output, data)
+        path = os.path.abspath(output)
+        # No name that others may use: `write_and_rename` removes an existing file.
+        temporary = os.path.join(os.path.dirname(path), f".machinectl-{os.urandom(8).hex()}.tmp")
+        try:
+            write_and_rename(path, temporary, data)
+        except (OSError, ValueError) as exc:
+            raise write_error(path, exc) from exc
     return data, machines
 
 
@@ -133,7 +137,8 @@ def collect(store: Store, console: Console, name: str, secrets: Secrets) -> Expo
     """Read a machine under its lock. Raises MachineError if it is incomplete, or its certificates are uncertain."""
     store.check_exists(name)
     settle_pending(store, name)
-    with reading_files(store, name, waiting(console, name)):
+    with store.writing(name, waiting(console, name)) as held:
+        held.finish_files()
         machine = store.read_ready(name)
         if store.is_unsettled(name):
             raise MachineError(
@@ -171,19 +176,3 @@ def check_output(path: str, *, force: bool) -> None:
         raise MachineError(
             f"{path} exists already, and was not changed", Hint("Choose another name, or --force; see", "ls -l", path)
         )
-    try:
-        # Before a passphrase is asked for: no file of that name, and none that stays.
-        tempfile.TemporaryFile(dir=os.path.dirname(path) or os.curdir).close()
-    except OSError as exc:
-        raise write_error(path, exc) from exc
-
-
-def write_export(path: str, data: bytes) -> None:
-    """Write all of it or nothing, for the owner only."""
-    path = os.path.abspath(path)
-    # No name that others may use: `write_and_rename` removes an existing file.
-    temporary = os.path.join(os.path.dirname(path), f".machinectl-{os.urandom(8).hex()}.tmp")
-    try:
-        write_and_rename(path, temporary, data)
-    except (OSError, ValueError) as exc:
-        raise write_error(path, exc) from exc

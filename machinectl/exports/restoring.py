@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver import DriverError
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
-from machinectl.exports.docker_machine_import import ImportedMachine, import_each
+from machinectl.exports.docker_machine_import import ImportedMachine, add_imported, import_each
 from machinectl.exports.docker_machine_records import KEY_FILE, Remark
 from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.files.fileset import read_regular_file
@@ -23,7 +23,7 @@ from machinectl.machines.holders import CA_FILE, OwnAccess, holders_of, is_holde
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
-from machinectl.machines.selection import matching, waiting
+from machinectl.machines.selection import matching
 from machinectl.machines.spec import check_lifetime
 from machinectl.machines.store.docker_machine import check_apart
 from machinectl.machines.swarm_node import MEMBER, on_record
@@ -107,10 +107,8 @@ class Restoring:
     done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # By lower case: some file systems ignore case.
-        self.names = {name.lower(): name for name in self.store.names()}
-        self.machines = {machine.name: machine for machine in self.store.readable()}
-        self.clusters = {node.cluster for machine in self.machines.values() if (node := on_record(machine))}
+        self.machines = self.store.readable()
+        self.clusters = {node.cluster for machine in self.machines if (node := on_record(machine))}
 
     def restore(self, name: str, local: str) -> ImportedMachine:
         """Add one machine completely or not at all. Raises MachineError."""
@@ -119,13 +117,8 @@ class Restoring:
         if earlier := self.same_machine(machine, exported.files):
             self.done[name] = earlier.name
             return ImportedMachine(earlier)
-        if not self.dry_run:
-            with self.store.writing(local, waiting(self.console, local)) as held:
-                # Another process may have added it meanwhile.
-                self.store.check_free(local)
-                if note := held.add(machine, dict(exported.files)):
-                    self.console.note(note)
-            self.names[local.lower()], self.machines[local] = local, machine
+        add_imported(self.store, self.console, machine, exported.files, dry_run=self.dry_run)
+        self.machines.append(machine)
         self.done[name] = local
         return ImportedMachine(machine, new=True, remarks=(*remarks, *self.remarks(machine, exported)))
 
@@ -180,19 +173,12 @@ class Restoring:
         return machine, remarks
 
     def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
-        """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
-        named = self.names.get(new.name.lower(), "")
-        known = self.machines.values()
-        alike = (machine for machine in known if machine.name == named or is_at_one_place(machine, new))
-        for machine in sorted(alike, key=lambda machine: machine.name != named):
-            if is_same(machine, new, files.get(CA_FILE, b"")):
+        """Return the machine if it is here, maybe under another name."""
+        ca, name = files.get(CA_FILE, b""), new.name.lower()
+        for machine in sorted(self.machines, key=lambda machine: machine.name.lower() != name):
+            is_alike = machine.name.lower() == name or is_at_one_place(machine, new)
+            if is_alike and is_same(machine, new, ca):
                 return machine
-        if named:
-            raise MachineError(
-                f'"{new.name}" is not imported: there is another machine "{named}" here',
-                Hint(f"Import it as <LOCAL>:{new.name}; or forget the one here first", "machinectl rm", named),
-            )
-        self.store.check_free(new.name)
         return None
 
     def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[Remark]:
@@ -203,8 +189,6 @@ class Restoring:
         if json.loads(exported.record).get("changes") and not machine.changes:
             hint = Hint("There", "machinectl rm --purge", machine.name, elsewhere=True)
             yield Remark(f"only {other} knows what was done on its host, and can undo that", hint)
-        if machine.url.startswith("unix://"):
-            yield Remark(f"{machine.url} is an engine of this computer, and not the one that was exported")
 
 
 def is_same(known: Machine, new: Machine, ca: bytes) -> bool:
@@ -234,8 +218,8 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     for key, value in machine.labels.items():
         if not key.strip() or not (key + value).isprintable():
             raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
-    for key, text in engine_texts(machine):
-        if not text.isprintable():
+    for key, value in machine.engine.dump().items():
+        if not all(str(text).isprintable() for text in (value if isinstance(value, list) else [value])):
             # The value may be a password.
             raise hostile(machine, f'the "{one_line(key, 80)}" of its engine has unprintable characters')
     for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
@@ -272,11 +256,6 @@ def check_sharing(machine: Machine) -> None:
 def is_ended(data: Mapping[str, object]) -> bool:
     who, keys, when = (data.get(key) for key in ("who", "keys", "when"))
     return is_holder_name(str(who)) and isinstance(keys, list) and is_time(str(when))
-
-
-def engine_texts(machine: Machine) -> Iterator[tuple[str, str]]:
-    for key, value in machine.engine.dump().items():
-        yield from ((key, str(text)) for text in (value if isinstance(value, list) else [value]))
 
 
 def hostile(machine: Machine, why: str) -> MachineError:

@@ -197,12 +197,12 @@ def issue_client(store: Store, name: str, out_dir: str, *, client_name: str = "c
     from machinectl import certs
     from machinectl.files.fileset import locked_directory, replace_together
     from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
-    from machinectl.machines.store.held_machines import reading_files
 
     machine = store.read(name)
     check_has_certificates(machine)
     directory = store.directory(name)
-    with reading_files(store, name):
+    with store.writing(name) as held:
+        held.finish_files()
         check_has_ca(machine)
         ca = read_ca(name, directory)
     client = certs.issue_client(ca, client_name)

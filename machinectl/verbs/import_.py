@@ -7,7 +7,7 @@ import os
 from machinectl.cli.catalogue import Argument, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.flags import FILE, TEXT, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -99,7 +99,7 @@ def import_machines(
     if document.made:
         here.console.note(f"Exported on {document.made} by {document.by}")
     run = import_export(here.store, here.console, document, wanted, context=not no_context, dry_run=dry_run)
-    results, failed = print_results(here, run, "import" if dry_run else "imported", dry_run=dry_run)
+    results, failed = print_results(here, run, dry_run=dry_run)
     if dry_run:
         here.console.note("Nothing was changed")
         return int(failed)
@@ -122,14 +122,14 @@ def import_from_docker_machine(here: Session, directory: str, *, context: bool, 
     from machinectl.exports.docker_machine_import import import_docker_machine
 
     run = import_docker_machine(here.store, here.console, directory, context=context, dry_run=dry_run)
-    results, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
+    results, failed = print_results(here, run, dry_run=dry_run)
     hosts = [imported.here.name for imported in results if imported.new and imported.here.driver != "none"]
     if not results and not failed:
         here.console.note("docker-machine has no machines there")
     elif dry_run:
         here.console.note("Nothing was changed")
     elif not any(imported.new for imported in results):
-        here.console.note("Nothing was taken over" if failed else "There is nothing more to take over")
+        here.console.note("Nothing was imported" if failed else "There is nothing more to import")
     else:
         example = hosts[0] if len(hosts) == 1 else "<NAME>"
         again = Hint("Set a host up anew, which locks docker-machine's clients out", "machinectl provision", example)
@@ -138,7 +138,7 @@ def import_from_docker_machine(here: Session, directory: str, *, context: bool, 
 
 
 def print_results(
-    here: Session, results: Iterable[tuple[str, ImportedMachine | MachineError]], what: str, *, dry_run: bool
+    here: Session, results: Iterable[tuple[str, ImportedMachine | MachineError]], *, dry_run: bool
 ) -> tuple[list[ImportedMachine], bool]:
     """Print each as it comes; return those without an error, and whether there was one."""
     from machinectl.exports.docker_machine_records import OtherDriver
@@ -152,17 +152,13 @@ def print_results(
             continue
         if isinstance(result, MachineError):
             report(result, here.program)
-            write_out(f"{name}: {'would ' * dry_run}not {what}: {one_line(result.cause)}\n")
+            write_out(f"{name}: {'would not be ' if dry_run else 'not '}imported\n")
             failed = True
             continue
         imported.append(result)
-        write_out(import_line(name, result, what, dry_run=dry_run) + "\n")
+        other = "" if result.here.name == name else f', as "{result.here.name}"'
+        what = f"{'would be ' * dry_run}imported (driver {result.here.driver}, {result.here.url})"
+        write_out(f"{name}: {what if result.new else f'here already{other}'}\n")
         for text, hint in result.remarks:
             here.console.warn(f'"{name}": {text}', hint)
     return imported, failed
-
-
-def import_line(name: str, result: ImportedMachine, what: str, *, dry_run: bool) -> str:
-    if not result.new:
-        return f"{name}: here already" + ("" if result.here.name == name else f', as "{result.here.name}"')
-    return f"{name}: {'would ' * dry_run}{what} (driver {result.here.driver}, {result.here.url})"

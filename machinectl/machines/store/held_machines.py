@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import StoreError, Translated, open_without_waiting, replace_file
-from machinectl.files.fileset import has_unplaced_files
+from machinectl.files.atomic import StoreError, replace_file
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.machine_store import Held, Store, read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
-from machinectl.machines.store.store_directory import is_another_users, owning_user
-from machinectl.machines.store.store_paths import RECORD, now, share
+from machinectl.machines.store.store_paths import RECORD, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Characters; a cause may end with journal lines.
 LONGEST_CAUSE = 4000
@@ -77,40 +74,3 @@ class HeldRemoved(Held):
 
     def set_aside(self) -> str:
         return self.name
-
-
-@contextmanager
-def reading_files(store: Store, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Keep a machine's files whole while they are read: writers wait, and what a killed one left is put into place.
-
-    Writes nothing to another user's store, such as in a backup by root. Raises MachineError if it would have to.
-    """
-    if not is_another_users(store.root):
-        with store.writing(name, waiting) as held:
-            held.finish_files()
-            yield
-        return
-    with shared_lock(store.lock_path(name), waiting):
-        if has_unplaced_files(store.directory(name)):
-            raise MachineError(
-                f'The files of "{name}" are not all in place: a run of machinectl was killed',
-                Hint("Finish that as its owner", f"sudo -u {owning_user(store.root)} machinectl provision {name}"),
-            )
-        yield
-
-
-@contextmanager
-def shared_lock(path: str, waiting: Callable[[], None] | None) -> Iterator[None]:
-    """Keep writers out without writing. Nobody has ever locked a missing file."""
-    if not os.path.lexists(path):
-        yield
-        return
-    with Translated(path):
-        descriptor = open_without_waiting(path, os.O_RDONLY)
-    try:
-        while not share(descriptor, wait=waiting is None):
-            if waiting:
-                waiting()
-        yield
-    finally:
-        os.close(descriptor)

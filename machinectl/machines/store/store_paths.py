@@ -162,19 +162,13 @@ def is_locked(path: str) -> bool:
         descriptor = open_without_waiting(path, os.O_RDONLY)
     except OSError:
         return False
-    try:
-        return not share(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def share(descriptor: int, *, wait: bool = False) -> bool:
-    """Share the lock of an open file. Return False if another process holds it."""
     import fcntl
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if wait else fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as exc:
         # A file system without locks: not held.
-        return not isinstance(exc, BlockingIOError)
-    return True
+        return isinstance(exc, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False
