@@ -127,8 +127,8 @@ def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(ro
         for name in names[:10]:
             terminal.did(name, "step", "Installing")
         shown = rows - 2
-        expected = f"… and {30 - shown} more: {10 - shown} at work, 20 waiting"
-        terminal.until(lambda: expected in terminal.lines and len(terminal.lines) == rows - 1)
+        expected = "30 machines: 10 at work, 20 waiting ("
+        terminal.until(lambda: terminal.lines[-1:] > [expected] and len(terminal.lines) == rows - 1)
         assert [line.split()[1] for line in terminal.lines[:shown]] == names[:shown]
         terminal.tell("m1", "fail", "it broke")
         terminal.until_obeyed("m11", "begin")

@@ -16,12 +16,10 @@ from machinectl.cli.output.style import (
     ATTENTION,
     DIM,
     FAILED,
-    MORE,
     OK,
     coloured,
     harmless,
     mark,
-    printed_sign,
     wrapped,
 )
 from machinectl.console import SharedBoard, StateNote
@@ -30,7 +28,7 @@ from machinectl.quantities import duration, first_names, plural
 from machinectl.value_classes import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -104,59 +102,28 @@ class Row:
             self.state = RowState.UNFINISHED
 
     def time(self) -> str:
-        if not self.begun:
-            return ""
         if self.state is RowState.AT_WORK:
             return duration(time.monotonic() - self.since, whole=True)
-        return duration(self.took)
+        return duration(self.took) if self.begun else ""
 
     def text(self) -> str:
         """Return what the machine is doing, or how it ended."""
-        if self.state is RowState.UNFINISHED:
-            return self.interruption()
-        if self.state is RowState.FAILED:
-            return self.broken or self.state
         at_work = f"{self.step}: {self.detail}" if self.detail and self.step else self.step
-        return {RowState.DONE: self.outcome, RowState.AT_WORK: at_work, RowState.LATER: "waiting for its turn"}.get(
-            self.state, self.state
-        )
-
-    def interruption(self) -> str:
-        if self.step:
-            return f"abandoned in this step: {self.step}"
-        return f"stopped after this step: {self.ended}" if self.ended else "stopped before its first step"
-
-
-def important_rows(rows: Iterable[Row], most: int) -> list[Row]:
-    """Return those at work and those that failed, in the order of the board."""
-    important = [row for row in rows if row.state in IMPORTANT]
-    ranked = sorted(important, key=lambda row: IMPORTANT.index(row.state))
-    kept = {row.name for row in ranked[: max(most, 0)]}
-    return [row for row in important if row.name in kept]
-
-
-def hidden_rows(rows: Iterable[Row], shown: Sequence[Row]) -> str:
-    count = Counter(row.state for row in rows) - Counter(row.state for row in shown)
-    more = f"{printed_sign(MORE, sys.stderr)} and {count.total()} more"
-    if len(count) == 1:
-        return f"{more} {next(iter(count))}"
-    return f"{more}: {counted(count)}"
+        ended = f"stopped after this step: {self.ended}" if self.ended else "stopped before its first step"
+        texts = {
+            RowState.DONE: self.outcome,
+            RowState.FAILED: self.broken or self.state,
+            RowState.UNFINISHED: f"abandoned in this step: {self.step}" if self.step else ended,
+            RowState.AT_WORK: at_work,
+            RowState.LATER: "waiting for its turn",
+        }
+        return texts.get(self.state, self.state)
 
 
 def total(rows: Collection[Row], seconds: float) -> str:
     count = Counter(row.state for row in rows)
-    return f"{plural(len(rows), 'machine')}: {counted(count)} ({duration(seconds)})"
-
-
-def counted(count: Counter[RowState]) -> str:
-    return ", ".join(f"{count[state]} {state}" for state in RowState if count[state])
-
-
-def unfinished_lines(rows: Collection[Row]) -> list[str]:
-    """Return a line for each machine that was interrupted, and one for all that have not begun."""
-    lines = [f"{row.name}: {row.text()}" for row in rows if row.state is RowState.UNFINISHED]
-    names = [row.name for row in rows if row.state is RowState.NOT_BEGUN]
-    return [*lines, *([f"Not begun: {first_names(names)}"] if names else [])]
+    counted = ", ".join(f"{count[state]} {state}" for state in RowState if count[state])
+    return f"{plural(len(rows), 'machine')}: {counted} ({duration(seconds)})"
 
 
 class PlainBoard:
@@ -184,7 +151,10 @@ class PlainBoard:
             for row in self.rows.values():
                 row.abandon()
             if kind is KeyboardInterrupt:
-                self.held += unfinished_lines(self.rows.values())
+                rows = self.rows.values()
+                self.held += [f"{row.name}: {row.text()}" for row in rows if row.state is RowState.UNFINISHED]
+                if names := [row.name for row in rows if row.state is RowState.NOT_BEGUN]:
+                    self.held.append(f"Not begun: {first_names(names)}")
             self.flush()
             self.closed = True
 

@@ -12,7 +12,7 @@ import rich.console
 import rich.live
 from rich.text import Text
 
-from machinectl.cli.output.boards import SIGNS, PlainBoard, RowState, hidden_rows, important_rows, total
+from machinectl.cli.output.boards import IMPORTANT, SIGNS, PlainBoard, RowState, total
 from machinectl.cli.output.style import DIM, SPINNER, coloured, mark, shorten, wrapped
 
 if TYPE_CHECKING:
@@ -31,27 +31,24 @@ ECHO = len("^C")
 TIME = len("59 s")
 
 
-def board_lines(rows: Collection[Row], last: str, width: int, height: int) -> list[str]:
-    """Return a line for each row and the last one, or for rows that matter and a count of the others."""
-    fit = len(rows) + bool(last) <= height
-    shown = list(rows) if fit else important_rows(rows, height - 1)
+def board_lines(rows: Collection[Row], last: str, seconds: float, width: int, height: int) -> list[str]:
+    """Return a line for each row and the last one; if they do not fit, for rows that matter, and the total."""
+    shown = list(rows)
+    if len(shown) + bool(last) > height:
+        important = sorted((row for row in rows if row.state in IMPORTANT), key=lambda row: IMPORTANT.index(row.state))
+        shown, last = important[: max(height - 1, 0)], last or total(rows, seconds)
     names = min(max(len(row.name) for row in rows), width // 3)
     times = max([TIME, *(len(row.time()) for row in shown)])
-    lines = [row_line(row, names, times, width) for row in shown]
-    if last or not fit:
-        lines.append(shorten(last or hidden_rows(rows, shown), width, sys.stderr))
-    return lines
-
-
-def row_line(row: Row, names: int, times: int, width: int) -> str:
-    name = shorten(printable(row.name), names, sys.stderr)
-    before = f" {name:{names}} "
-    shown_time = f"{row.time():>{times}}"
-    text = shorten(printable(row.text()), width - 1 - len(before) - len(shown_time) - 2, sys.stderr)
-    sign = mark(SIGNS.get(row.state, " "), sys.stderr)
-    if row.state is RowState.AT_WORK:
-        sign = SPINNER[int(time.monotonic() / REFRESH_SECONDS) % len(SPINNER)]
-    return f"{sign}{before}{coloured(shown_time, DIM, sys.stderr)}  {text}".rstrip()
+    lines = []
+    for row in shown:
+        before = f" {shorten(printable(row.name), names, sys.stderr):{names}} "
+        shown_time = f"{row.time():>{times}}"
+        text = shorten(printable(row.text()), width - 1 - len(before) - len(shown_time) - 2, sys.stderr)
+        sign = mark(SIGNS.get(row.state, " "), sys.stderr)
+        if row.state is RowState.AT_WORK:
+            sign = SPINNER[int(time.monotonic() / REFRESH_SECONDS) % len(SPINNER)]
+        lines.append(f"{sign}{before}{coloured(shown_time, DIM, sys.stderr)}  {text}".rstrip())
+    return [*lines, *([shorten(last, width, sys.stderr)] if last else [])]
 
 
 class LiveBoard(PlainBoard):
@@ -137,8 +134,9 @@ class LiveBoard(PlainBoard):
     def drawn(self) -> Text:
         columns, lines = self.screen.size
         rows = self.rows.values()
-        last = total(rows, time.monotonic() - self.begun) if self.closed and self.leaves_total else ""
-        drawn = board_lines(rows, last, max(columns - ECHO, 1), max(lines - 1, 1))
+        seconds = time.monotonic() - self.begun
+        last = total(rows, seconds) if self.closed and self.leaves_total else ""
+        drawn = board_lines(rows, last, seconds, max(columns - ECHO, 1), max(lines - 1, 1))
         return Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, drawn))
 
     def keep_drawing(self) -> None:
