@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.expiry import CertificateRow
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
@@ -195,7 +194,7 @@ def certs_issue(here: Session, *, name: str, out: str, client_name: str, force: 
 def issue_client(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
     """Write a client's files; return a description for the user."""
     from machinectl import certs
-    from machinectl.files.fileset import locked_directory, replace_together
+    from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
     from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
 
     machine = store.read(name)
@@ -204,39 +203,27 @@ def issue_client(store: Store, name: str, out_dir: str, *, client_name: str = "c
     with store.writing(name) as held:
         held.finish_files()
         check_has_ca(machine)
-        ca = read_ca(name, directory)
+        ca_file, key_file = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")
+        if not os.path.lexists(key_file):
+            raise MachineError(
+                f'The key of the CA of "{name}" is missing ({key_file}): without it, no client certificate can be made',
+                Hint("Ask whoever made the CA")
+                | Hint("or import its key", f"machinectl certs import {name} <DIR>, with ca-key.pem in DIR"),
+            )
+        pair = read_regular_file(ca_file), read_regular_file(key_file)
+        ca = certs.ca_pair(*pair, ca_file=ca_file, key_file=key_file)
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
     with locked_directory(out_dir):
         replace_together(out_dir, files, force=force, hint=Hint("Choose another directory, or replace them: --force"))
-    return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
-
-
-def read_ca(name: str, directory: str) -> certs.Pair:
-    from machinectl import certs
-    from machinectl.files.fileset import read_regular_file
-
-    ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")
-    if not os.path.lexists(key):
-        raise MachineError(
-            f'The key of the CA of "{name}" is missing ({key}): without it, no client certificate can be made',
-            Hint("Ask whoever made the CA")
-            | Hint("or import its key", f"machinectl certs import {name} <DIR>, with ca-key.pem in DIR"),
-        )
-    return certs.ca_pair(read_regular_file(ca), read_regular_file(key), ca_file=ca, key_file=key)
-
-
-def what_it_can_do(machine: Machine, client: certs.Description, directory: str) -> str:
-    from datetime import UTC, datetime
-
-    days = client.days_left(datetime.now(UTC))
+    made = certs.describe(client.certificate)
     lines = [
-        f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",
-        f"Anyone with key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
+        f"{made.subject}, signed by {made.issuer}, expires on {made.not_after:%Y-%m-%d}.",
+        f"Anyone with key.pem is root on every engine of this CA: {name}, and any other that trusts it.",
         "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
     ]
     if machine.url.startswith("tcp://"):
-        where = f"DOCKER_HOST={quoted(machine.url)} DOCKER_CERT_PATH={quoted(os.path.abspath(directory))}"
+        where = f"DOCKER_HOST={quoted(machine.url)} DOCKER_CERT_PATH={quoted(os.path.abspath(out_dir))}"
         lines.append(f"Use it: DOCKER_TLS_VERIFY=1 {where} docker ps")
     return "\n".join(lines)
 
@@ -302,43 +289,40 @@ def list_certificates(
     """A broken file is a row; an unknown name raises."""
     from datetime import UTC, datetime
 
-    from machinectl.hosts.expiry import certificate_rows
     from machinectl.machines.selection import matching
 
     names = matching(names or (), store.names)
     for name in names:
         store.check_exists(name)
     now = now or datetime.now(UTC)
-    return [
-        row
-        for name in names or store.names()
-        if not has_none(store, name)
-        for row in list(certificate_rows(name, store.directory(name), now)) or missing_rows(store, name)
-    ]
+    return [row for name in names or store.names() for row in rows_of(store, name, now)]
 
 
-def has_none(store: Store, name: str) -> bool:
-    """Return whether the machine uses no certificates: files of a former listener and the key of a request are none."""
+def rows_of(store: Store, name: str, now: datetime) -> list[CertificateRow]:
+    """Return a row, too, if required certificates are missing or the record is unreadable."""
+    from machinectl.hosts.expiry import CertificateRow, certificate_rows
     from machinectl.machines.record import waits_for_access
 
+    rows = list(certificate_rows(name, store.directory(name), now))
     try:
         machine = store.read(name)
-    except MachineError:
-        return False
-    return machine.engine.ssh_only or waits_for_access(machine)
-
-
-def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
-    """Include unreadable certificates."""
-    return [row for row in rows if row.days_left is None or row.days_left < days]
+    except MachineError as exc:
+        return rows or [CertificateRow(name, "machine.json", fault=exc.cause)]
+    # Files of a former listener and the key of a request are no certificates in use.
+    if machine.engine.ssh_only or waits_for_access(machine):
+        return []
+    fault = "there are no certificates, and the machine is on TLS"
+    return rows or ([CertificateRow(name, "ca.pem", fault=fault)] if machine.tls else [])
 
 
 def expiry_errors(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
+    """Return an error for each machine with certificates that expire within `days`, or cannot be read."""
     from machinectl.hosts.expiry import remaining_time, renewal_command
 
     by_machine: dict[str, list[CertificateRow]] = {}
-    for row in expiring(rows, days):
-        by_machine.setdefault(row.machine, []).append(row)
+    for row in rows:
+        if row.days_left is None or row.days_left < days:
+            by_machine.setdefault(row.machine, []).append(row)
     return [
         MachineError(
             f'"{name}": {"; ".join(map(remaining_time, under))} (--fail-under {days})',
@@ -346,15 +330,3 @@ def expiry_errors(store: Store, rows: Iterable[CertificateRow], days: int) -> li
         )
         for name, under in by_machine.items()
     ]
-
-
-def missing_rows(store: Store, name: str) -> list[CertificateRow]:
-    """Return a row if certificates are required or the record is unreadable."""
-    from machinectl.hosts.expiry import CertificateRow
-
-    try:
-        machine = store.read(name)
-    except MachineError as exc:
-        return [CertificateRow(name, "machine.json", fault=exc.cause)]
-    fault = "there are no certificates, and the machine is on TLS"
-    return [CertificateRow(name, "ca.pem", fault=fault)] if machine.tls else []

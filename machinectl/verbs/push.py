@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import contextmanager
 
@@ -11,10 +10,10 @@ from machinectl.cli.catalogue import Argument, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import harmless, is_drawn_on
+from machinectl.cli.output.style import harmless
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.flags import FILE, IMAGE, MACHINE, TEXT, Flag
-from machinectl.quantities import duration, plural
+from machinectl.quantities import duration, human_size, plural
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -109,10 +108,6 @@ def push(
     )
     failures: list[MachineError] = []
     done: list[Sent] = []
-    shows_summary = len(targets) > 1 and not as_json and is_drawn_on(sys.stderr)
-    if shows_summary:
-        # The board does not know the machines that are not reached.
-        here.console.prints_results = here.console.prints_total = True
     begun = time.monotonic()
     with (
         telling_interruption(here, image, done, targets),
@@ -132,8 +127,6 @@ def push(
                 alone = len(targets) == 1 or isinstance(result, SourceError)
                 report(result if alone else result.named(name), here.program)
             failures.append(result)
-    if shows_summary:
-        here.console.note(summary(done, len(failures), time.monotonic() - begun, dry_run=dry_run))
     return int(bool(failures))
 
 
@@ -189,11 +182,10 @@ def telling_interruption(here: Session, image: str, done: Sequence[Sent], target
             yield
     except (KeyboardInterrupt, SystemExit):
         have = f"{len(done)} of {plural(len(targets), 'machine')} {'has' if len(done) == 1 else 'have'} {image}"
-        go_on = Hint("Go on", f"machinectl {typed_line(THIS.typed)}")
-        again = Hint("Run the same command again") if STDIN in THIS.typed else go_on
-        have = have if len(targets) > 1 else f"{image} has not arrived"
+        again = "Run the same command again" if STDIN in THIS.typed else "Go on"
         left = "docker image prune removes an unnamed image that is left there"
-        here.console.note(f"Interrupted: {have} ({left})", again)
+        hint = Hint(again, "" if STDIN in THIS.typed else f"machinectl {typed_line(THIS.typed)}")
+        here.console.note(f"Interrupted: {have if len(targets) > 1 else f'{image} has not arrived'} ({left})", hint)
         raise
 
 
@@ -222,7 +214,8 @@ def new_reference(image: str, new_name: str) -> Reference | None:
 def sentence(sent: Sent, seconds: float, name: str, *, dry_run: bool = False, fetched: bool = False) -> str:
     from machinectl.cli.tables.docker_lists import short_id
 
-    amount = amount_of([sent])
+    # A whole archive has headers and manifests besides the image.
+    amount = f"{human_size(min(sent.sent, sent.size))} of {human_size(sent.size)}"
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
     if sent.present:
         text = "the image is here already" if fetched else "already has the image"
@@ -235,22 +228,6 @@ def sentence(sent: Sent, seconds: float, name: str, *, dry_run: bool = False, fe
     if sent.replaced:
         text += f"; the name {'would move' if dry_run else 'moved'} from image {short_id(sent.replaced)}"
     return text
-
-
-def amount_of(done: Sequence[Sent]) -> str:
-    """Leave out what a whole archive has besides the image: its headers and manifests."""
-    from machinectl.quantities import human_size
-
-    sent = sum(min(each.sent, each.size) for each in done)
-    return f"{human_size(sent)} of {human_size(sum(each.size for each in done))}"
-
-
-def summary(done: Sequence[Sent], failed: int, seconds: float, *, dry_run: bool) -> str:
-    """Return the counts and bytes of all machines."""
-    counts = f"{len(done)} done" + (f", {failed} failed" if failed else "")
-    amount = amount_of(done)
-    what = f"would send {amount}" if dry_run else f"sent {amount}"
-    return f"{plural(len(done) + failed, 'machine')}: {counts}; {what} ({duration(seconds)})"
 
 
 def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[str, Any]:

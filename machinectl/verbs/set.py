@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from machinectl.cli.catalogue import Verb
 from machinectl.cli.parsing.command_line import driver_flag
-from machinectl.cli.parsing.go_flags import named_machine, named_store
+from machinectl.cli.parsing.go_flags import named_machine, named_store, split_at_verb
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS, ENV_FILE, JUMP, LABEL
 from machinectl.machines.flags import Flag
-from machinectl.masking import without_secrets
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from machinectl.driver import Option
     from machinectl.hosts.editing import Edit
     from machinectl.machines.record import Machine
-    from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Store
 
 
@@ -74,6 +72,7 @@ def set_machine(
     **others: Any,
 ) -> None:
     from machinectl.cli import machine_options, run_verb
+    from machinectl.cli.typed_words import typed_line
     from machinectl.hosts.editing import Edit
     from machinectl.machines.addresses import parse_addresses
 
@@ -91,7 +90,8 @@ def set_machine(
         options=machine_options.changed_driver_values(driver, options, others),
         engine=machine_options.changed_engine_options(others),
     )
-    edit_machine(here.store, here.console, name, change)
+    words = [word for word in split_at_verb(here.arguments)[1][1:] if word not in {name, "--"}]
+    edit_machine(here.store, here.console, name, change, typed_line(words))
 
 
 def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
@@ -109,8 +109,8 @@ def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
     return driver, [option for option in options if option.name != "url" and not option.secret]
 
 
-def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
-    """Change nothing if a setting is invalid."""
+def edit_machine(store: Store, console: Console, name: str, change: Edit, typed: str) -> Machine:
+    """Change nothing if a setting is invalid. `typed` are the options, without secrets."""
     from machinectl.hosts.editing import Edit
     from machinectl.hosts.ssh_config import note_docker_over_ssh
     from machinectl.machines.selection import waiting
@@ -120,7 +120,7 @@ def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Mac
         raise UsageError("Nothing to set", Hint("Name an option", "machinectl set --help"))
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
-        machine, before = held.machine, held.machine.spec
+        machine = held.machine
         url_before = machine.url
         waits = change.carry_out(held)
     # The server's certificate does not name a new address.
@@ -128,7 +128,7 @@ def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Mac
     is_applied = machine.has_changes and change.concerns_host and not waits
     waits = waits or bool((change.engine or change.addresses) and has_ssh(machine) and not is_applied)
     hint = Hint("Apply it to the host", "machinectl provision", name) if waits else NO_HINT
-    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}', hint)
+    console.note(f'"{name}" now: {typed}', hint)
     if "ssh_only" in change.engine:
         note_holders(console, machine)
     if is_applied:
@@ -161,42 +161,3 @@ def has_ssh(machine: Machine) -> bool:
         return endpoints_of(machine).ssh is not None
     except MachineError:
         return False
-
-
-def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[str]:
-    """Return what was set, as flags; without passwords."""
-    from machinectl.driver.driver_options import option_flag
-    from machinectl.machines.machine_driver import driver_of
-
-    where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
-    tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
-    context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
-    jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
-    addresses = [] if change.addresses is None else [flag_summary(ADDRESS, before.addresses, change.addresses)]
-    lifetime = [] if change.lifetime is None else [flag_summary(ACCESS_LIFETIME, "", change.lifetime)]
-    flags = {option.name: option_flag(option) for option in driver_of(machine).options()} if change.options else {}
-    options = [f"{flags[name]} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
-    labels = [f"label {key}={value}" for key, value in change.labels.items()]
-    labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
-    engine = [
-        flag_summary(option, before.engine.recorded.get(option.key), change.engine[option.key])
-        for option in ENGINE_FLAGS
-        if option.key in change.engine
-    ]
-    return [*where, *tls, *context, *addresses, *lifetime, *jump, *options, *labels, *engine]
-
-
-def flag_summary(option: Flag, before: Any, now: Any) -> str:
-    if not option.metavar:
-        return option.flag if now else option.off
-    values = now if isinstance(now, list | tuple) else [now]
-    given = " ".join(f"{option.flag} {word}" for value in values if (word := masked_words(value)))
-    # A list's values that are dropped.
-    dropped = [value for value in before if value not in now] if isinstance(before, list | tuple) else []
-    return f"{given or f'{option.flag} not given'}{f' (replaces {masked_words(dropped)})' if dropped else ''}"
-
-
-def masked_words(asked: Any) -> str:
-    """Mask passwords."""
-    values = [str(value) for value in asked] if isinstance(asked, list | tuple) else [str(asked)]
-    return " ".join(without_secrets(values))

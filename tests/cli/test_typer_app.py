@@ -456,7 +456,7 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
 
     told = set_("--engine-opt", "mtu=1400", "--engine-bind", "", "--engine-label", "rack=a")
     assert "machinectl provision young" in told.stderr
-    assert "--engine-opt mtu=1400 (replaces mtu=x debug)" in told.stderr
+    assert "now: --engine-opt=mtu=1400 --engine-bind= --engine-label=rack=a" in told.stderr
     asked = EngineOptions(options=("mtu=1400",), env=("A=b",))
     assert (store.read("young").engine, store.read("young").pending) == (asked, "provision")
     assert store.read("young").labels == {"rack": "a"}
@@ -642,7 +642,7 @@ def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Sto
 
     done = set_("--ssh-port", "2222", "orion", "--ssh-user", "ops", f"--ssh-key={key}")
     assert done.returncode == 0, done.stderr
-    assert '"orion" now: --ssh-user ops, --ssh-key ' in done.stderr
+    assert '"orion" now: --ssh-port=2222 --ssh-user=ops --ssh-key=' in done.stderr
     machine = store.read("orion")
     state = json.loads(machine.driver_state)
     assert (state["SSHPort"], state["SSHUser"], state["IPAddress"]) == (2222, "ops", sshd.host)

@@ -152,4 +152,4 @@ def test_set_names_the_command_that_applies_an_engine_option(sshd: Sshd, tmp_pat
     register(tmp_path, sshd.port)
     done = machinectl("set", "--ssh-only", "box", store=tmp_path)
     assert done.stderr == '"box" now: --ssh-only\n  Apply it to the host: machinectl provision box\n'
-    assert machinectl("set", "--label", "role=web", "box", store=tmp_path).stderr == '"box" now: label role=web\n'
+    assert machinectl("set", "--label", "role=web", "box", store=tmp_path).stderr == '"box" now: --label=role=web\n'
