@@ -34,21 +34,6 @@ PROCESS = re.compile(r"[0-9]{1,10}")
 
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
     """Lock a host. Raises MachineError naming the holder. An earlier holder for `directory` is a dead connection."""
-    holder, process = try_lock_host(remote, AT_ONCE, directory)
-    if not holder:
-        return
-    console.note(f'The host of "{name}" is held by {holder}; waiting …')
-    holder, process = try_lock_host(remote, PATIENCE, directory)
-    if holder:
-        raise MachineError(
-            f'The host of "{name}" is held by {holder}',
-            Hint("Run the same command again when that has ended")
-            | Hint("If that computer is off, on the host", f"kill {process or '<PID>'}"),
-        )
-
-
-def try_lock_host(remote: Remote, patience: int, directory: str) -> tuple[str, str]:
-    """Return who holds the lock after `patience` seconds, and its PID; "" if nobody does, or if it is unknown."""
     # Imported here: every login imports this module.
     from machinectl.provision.scripts import resource
 
@@ -57,13 +42,20 @@ def try_lock_host(remote: Remote, patience: int, directory: str) -> tuple[str, s
     except OSError:
         computer = b""
     seat = hashlib.sha256(repr((socket.gethostname(), computer, directory)).encode(errors="replace")).hexdigest()[:32]
-    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat, "patience": str(patience)}
-    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
-    if done.status != HELD:
-        return "", ""
-    who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
-    return one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else ""
+    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat}
+    assignments = " ".join(f"{variable}={shlex.quote(value)}" for variable, value in variables.items())
+    for patience, waits in ((AT_ONCE, True), (PATIENCE, False)):
+        script = f"{assignments} patience={patience}\n{resource('hold.sh')}"
+        done = remote.run(script, timeout=patience + 60.0, check=False)
+        if done.status != HELD:
+            return
+        who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
+        held = f'The host of "{name}" is held by {one_line(who) or "another machinectl"}'
+        if waits:
+            console.note(f"{held}; waiting …")
+    process = process if PROCESS.fullmatch(process) else "<PID>"
+    again = Hint("Run the same command again when that has ended")
+    raise MachineError(held, again | Hint("If that computer is off, on the host", f"kill {process}"))
 
 
 def user_at_computer() -> str:

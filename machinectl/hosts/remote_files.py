@@ -181,15 +181,11 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> None
 
 def check_mount_point(place: str, source: str) -> None:
     """Raise MachineError for a directory with files: a mount would hide them, and this computer may need them."""
-    if not os.path.isdir(place):
-        raise MachineError(f"{place} is not a directory", Hint("Create it", "mkdir -p", place))
     if os.path.ismount(place):
         raise MachineError(f"Something is already mounted on {place}", Hint("Unmount it", "machinectl mount -u", place))
-    if not os.access(place, os.R_OK) or os.listdir(place):
-        raise MachineError(
-            f"{place} is not empty here, and a mount would hide its files",
-            Hint("Name an empty directory", "machinectl mount", source, "<DIR>"),
-        )
+    if not os.path.isdir(place) or not os.access(place, os.R_OK) or os.listdir(place):
+        other = Hint("or name another one", "machinectl mount", source, "<DIR>")
+        raise MachineError(f"{place} is not an empty directory here", Hint("Create one", "mkdir -p", place) | other)
 
 
 def unmount(source: str, target: str = "") -> None:

@@ -19,6 +19,7 @@ from tests.support.sshd import log_in
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from machinectl.provision.job import Remote
     from tests.support.sshd import SSHConfig, Sshd
 
 
@@ -35,6 +36,17 @@ def from_elsewhere(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
     monkeypatch.setattr(host_lock, "user_at_computer", lambda: who)
 
 
+def refused(host: Remote, monkeypatch: pytest.MonkeyPatch) -> MachineError:
+    """The error of whoever does not wait for the lock, and is told first."""
+    monkeypatch.setattr(host_lock, "AT_ONCE", 0)
+    monkeypatch.setattr(host_lock, "PATIENCE", 0)
+    console = Quiet()
+    with pytest.raises(MachineError) as raised:
+        lock_host(host, console, "orion", "/bob/orion")
+    assert console.notes == [f"{raised.value.cause}; waiting …"]
+    return raised.value
+
+
 def test_a_second_computer_sees_who_holds_the_lock(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as same, log_in(sshd.endpoint) as theirs:
         lock_host(mine, Quiet(), "orion", "/alice/orion")
@@ -42,13 +54,9 @@ def test_a_second_computer_sees_who_holds_the_lock(sshd: Sshd, monkeypatch: pyte
         lock_host(same, Quiet(), "orion", "/alice/orion")
         me = user_at_computer()
         from_elsewhere(monkeypatch, "alice@laptop")
-        monkeypatch.setattr(host_lock, "AT_ONCE", 0)
-        monkeypatch.setattr(host_lock, "PATIENCE", 0)
-        console = Quiet()
-        with pytest.raises(MachineError, match=rf'"orion" is held by {re.escape(me)} since \d{{4}}-') as raised:
-            lock_host(theirs, console, "orion", "/bob/orion")
-        assert any(f"is held by {me} since" in line for line in console.notes)
-        assert re.search(r"on the host: kill \d+$", raised.value.hint)
+        error = refused(theirs, monkeypatch)
+        assert re.match(rf'The host of "orion" is held by {re.escape(me)} since \d{{4}}-', error.cause)
+        assert re.search(r"on the host: kill \d+$", error.hint)
 
 
 def test_the_lock_ends_with_its_connection(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,23 +91,22 @@ def test_an_earlier_run_with_a_dead_connection_does_not_lock_out_its_user(
         monkeypatch.setattr(host_lock, "TOKEN", "the next run")
         lock_host(again, console, "orion", "/alice/orion")
         from_elsewhere(monkeypatch, "bob@desk")
-        assert host_lock.try_lock_host(theirs, 0, "/bob/orion")[0]
-    assert console.notes == []
+        assert console.notes == []
+        assert "is held by" in refused(theirs, monkeypatch).cause
 
 
 def test_foreign_text_in_the_lock_becomes_one_line(sshd: Sshd, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_lock, "AT_ONCE", 0)
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as theirs:
         lock_host(mine, Quiet(), "orion", "/alice/orion")
         lock.write_text("al\x1b[2Jice\nnot a number\n")
         from_elsewhere(monkeypatch, "bob@desk")
-        found = host_lock.try_lock_host(theirs, 0, "/bob/orion")
-    assert found == ("al [2Jice", "")
+        error = refused(theirs, monkeypatch)
+    assert (error.cause, error.hint[-5:]) == ('The host of "orion" is held by al [2Jice', "<PID>")
 
 
 @pytest.mark.parametrize("process", ["²", "-1", "4711; reboot", "9" * 100_000, "4711\n\x1b[2J"])
-def test_an_invalid_pid_is_not_put_into_a_command(process: str) -> None:
+def test_an_invalid_pid_is_not_put_into_a_command(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a host that lies says so."""
     host = RecordedHost("docker")
     host.run = lambda *_, **__: CommandResult(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
-    assert host_lock.try_lock_host(host, 0, "/bob/orion") == ("alice", "")
+    assert refused(host, monkeypatch).hint.endswith("kill <PID>")

@@ -6,13 +6,11 @@ import json
 import os
 import re
 import socket
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.machines.record import Machine, Phase
-from machinectl.process_streams import Input
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything
 from tests.support.registered import added, register
@@ -305,27 +303,3 @@ def test_words_of_a_banner_and_of_a_command_are_not_taken_for_sshs_own(
     assert (done.returncode, done.stderr) == (255, words * 2)
     done = machinectl("run", "orion", "--", f"cat {tmp_path}/banner >&2; exit 255", store=orion.root)
     assert "refuses" not in done.stderr
-
-
-def test_a_run_that_ended_reads_no_other_file(orion: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_read, was_read = threading.Event(), threading.Event()
-    read = Input._taken
-
-    def read_late(given: Input) -> bytes:
-        may_read.wait()
-        data = read(given)
-        was_read.set()
-        return data
-
-    monkeypatch.setattr(Input, "_taken", read_late)
-    assert machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root).returncode == 0
-    pipes = [os.pipe() for _ in range(16)]
-    for _, writing in pipes:
-        os.write(writing, b"another program's output")
-    may_read.set()
-    was_read.wait()
-    for reading, writing in pipes:
-        os.set_blocking(reading, False)
-        assert os.read(reading, 100) == b"another program's output"
-        os.close(reading)
-        os.close(writing)
