@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import PROVISION, Hint, MachineError, UsageError
 from machinectl.hosts.engine_restart import check_provisioned
 from machinectl.hosts.holder_cas import forget_holder
-from machinectl.hosts.login import Login
-from machinectl.hosts.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.hosts.trust_change import distrust_cas, plan_trust, without_cas
 from machinectl.hosts.workers import plan_each, work_in_turns
 from machinectl.machines import holders
 from machinectl.provision.decision import InUse
@@ -17,91 +16,64 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.value_classes import replace as replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
 
 
-class NotOnRecord(MachineError):
-    """A holder that this computer has given no access. Another one may have."""
+def access_end(
+    store: Store, console: Console, who: str, names: Sequence[str], login: Login, allowed: Allowed
+) -> Iterator[tuple[str, str | MachineError]]:
+    """End a holder on each machine; yield its name as on record, or why it is not ended."""
+
+    def work(held: Held, console: Console, own: Login, in_use: bool) -> str | MachineError:
+        return end_access(held, console, own, who, replace(allowed, in_use=in_use))
+
+    unable = unendable(store, who, names)
+    yield from unable.items()
+    yield from work_in_turns(store, console, [name for name in names if name not in unable], login, work)
 
 
-@dataclass(frozen=True)
-class Endable:
-    """The machines where a holder can be ended, and why it cannot be at others.
-
-    `elsewhere` are the subjects of the CAs, by digest, at engines where another computer has given the access.
-    """
-
-    able: Sequence[str]
-    unable: Mapping[str, MachineError]
-    elsewhere: Mapping[str, Mapping[str, str]]
-    logins: Mapping[str, Login]
-
-
-def endable_machines(store: Store, console: Console, who: str, names: Sequence[str], login: Login) -> Endable:
-    """Look at the records, and at the hosts where the holder is on none."""
-    # A holder's name that was mistyped is no failure of the machine, to be recorded there.
+def unendable(store: Store, who: str, names: Sequence[str]) -> dict[str, MachineError]:
+    """Return why the holder cannot be ended on some of the machines, by their records."""
     unable: dict[str, MachineError] = {}
     for name in names:
         try:
             endable_holder(store.read(name), who)
         except MachineError as exc:
             unable[name] = exc
-    # A password that is typed for a look counts for the work, too.
-    logins = {name: login.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
-    elsewhere: dict[str, Mapping[str, str]] = {}
-
-    def look(machine: Machine, console: Console, _: Login) -> dict[str, str]:
-        return given_elsewhere(store, machine, console, logins[machine.name], who)
-
-    for name, cas in plan_each(store, console, [*logins], Login(), look) if logins else ():
-        if isinstance(cas, MachineError):
-            unable[name] = cas
-        else:
-            elsewhere[name] = cas
-            console.note(f"{unable.pop(name).cause}, but its engine accepts {', '.join(cas.values())}")
-    return Endable([name for name in names if name not in unable], unable, elsewhere, logins)
-
-
-def access_end(
-    store: Store, console: Console, who: str, endable: Endable, login: Login, allowed: Allowed
-) -> Iterator[tuple[str, str | MachineError]]:
-    """Yield each machine with the holder's name or an error."""
-
-    def work(held: Held, console: Console, own: Login, in_use: bool) -> str:
-        allowed_now = replace(allowed, in_use=in_use)
-        if cas := endable.elsewhere.get(held.name):
-            distrust_cas(held, console, endable.logins[held.name], cas.keys(), allowed_now)
-            return who
-        return end_access(held, console, own, who, allowed_now)
-
-    yield from endable.unable.items()
-    yield from work_in_turns(store, console, endable.able, login, work)
+    return unable
 
 
 def plan_end(
     store: Store, console: Console, who: str, names: Sequence[str], login: Login, allowed: Allowed
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
-        try:
-            holder = endable_holder(machine, who)
-        except NotOnRecord:
-            cas = given_elsewhere(store, machine, console, own, who)
-            return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), allowed)
-        return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}, holder.who), allowed)
+        holder = endable_holder(machine, who)
+        target = without_cas(machine, {holder.ca} - {""}, holder.who)
+        return plan_trust(store, machine, console, own, target, allowed)
 
     return plan_each(store, console, names, login, plan)
 
 
-def end_access(held: Held, console: Console, login: Login, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
-    """End a holder: the engine refuses it from now on. Return its name as on record."""
+def end_access(
+    held: Held, console: Console, login: Login, who: str, allowed: Allowed = NOTHING_SPECIAL
+) -> str | MachineError:
+    """End a holder: the engine refuses it from now on. Return its name as on record.
+
+    Another computer may have given the access: return an error if the host does not list the holder either. It is
+    none of the machine's, so it is not recorded there.
+    """
     machine = held.machine
     holder = endable_holder(machine, who)
+    if not holders.find_holder(machine, who):
+        is_ended = distrust_cas(held, console, login, frozenset(), allowed, who)
+        return who if is_ended else no_such_holder(machine, who)
     if holder.state != holders.ENDING:
         holders.put_holder(machine, replaced(holder, state=holders.ENDING))
         held.write()
@@ -129,7 +101,10 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
 
 
 def endable_holder(machine: Machine, who: str) -> holders.AccessHolder:
-    """Raises UsageError for this computer's own access, NotOnRecord, MachineError for one that can only expire."""
+    """Return the holder, without a CA if it is on no record: another computer may have given it access.
+
+    Raises UsageError for this computer's own access, MachineError if it cannot be ended.
+    """
     if error := holders.whom_to_ask(machine):
         raise error
     if who.lower() == holders.OWNER:
@@ -137,7 +112,11 @@ def endable_holder(machine: Machine, who: str) -> holders.AccessHolder:
     holder = holders.find_holder(machine, who)
     if holder is None:
         holders.check_holder_name(who)
-        raise no_such_holder(machine, who)
+        try:
+            check_provisioned(machine)
+        except MachineError:
+            raise no_such_holder(machine, who) from None
+        return holders.AccessHolder(who)
     if holder.state == holders.EXPIRES:
         until = max((key.until for key in holder.keys), default="")
         raise MachineError(
@@ -153,25 +132,9 @@ def endable_holder(machine: Machine, who: str) -> holders.AccessHolder:
     return holder
 
 
-def given_elsewhere(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
-    """Return the subjects of a holder's CAs that the engine accepts, by digest. Raises MachineError without any."""
-    missing = no_such_holder(machine, who)
-    try:
-        check_provisioned(machine)
-    except MachineError:
-        raise missing from None
-    try:
-        cas = look_for_holder(store, machine, console, login, who)
-    except MachineError as exc:
-        raise MachineError(f"{missing.cause}, and its host cannot be asked: {exc.cause}", exc.hint) from exc
-    if not cas:
-        raise no_such_holder(machine, who, where="")
-    return cas
-
-
-def no_such_holder(machine: Machine, who: str, where: str = " on record here") -> NotOnRecord:
-    return NotOnRecord(
-        f'"{who}" has no access to "{machine.name}"{where}', Hint("See who has", "machinectl access ls", machine.name)
+def no_such_holder(machine: Machine, who: str) -> MachineError:
+    return MachineError(
+        f'"{who}" has no access to "{machine.name}"', Hint("See who has", "machinectl access ls", machine.name)
     )
 
 

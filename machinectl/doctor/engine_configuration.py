@@ -11,7 +11,6 @@ from machinectl import certs
 from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok, unknown, value_or
 from machinectl.errors import NO_HINT, Hint, MachineError, put_certificates_in
 from machinectl.hosts.expiry import expires_in, expires_soon
-from machinectl.hosts.holder_cas import UNFINISHED, finishing
 from machinectl.hosts.host_owner import SERVER, after_loss
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING
 from machinectl.masking import without_secret_of
@@ -206,7 +205,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     """Return None for a host that accepts only the machine's own CA (PEM), as it should."""
     listed = client_cas.listed_cas(host)
     expected = [holder for holder in holders if holder.state == ACTIVE and holder.ca]
-    unfinished = [holder for holder in holders if holder.state == ADDING]
+    unfinished = [holder.who for holder in holders if holder.state == ADDING]
     if not (listed or expected or unfinished):
         return None
     staying = [holder.who for holder in holders if holder.state == ENDING and holder.ca in listed]
@@ -254,8 +253,8 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
         (
             unfinished,
             UNKNOWN,
-            f"the access of {', '.join(holder.who for holder in unfinished)} {UNFINISHED}",
-            finishing(unfinished[0], machine) if unfinished else NO_HINT,
+            f"the access of {', '.join(unfinished)} is not added yet: no certificate was given",
+            Hint("Repeat the grant, or give it up", "machinectl access end", next(iter(unfinished), ""), machine),
         ),
         (True, OK, f"the engine accepts {names}{beside}", NO_HINT),
     )

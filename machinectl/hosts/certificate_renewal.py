@@ -17,7 +17,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.hosts import engine_restart
 from machinectl.hosts.engine_restart import Endings
-from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
+from machinectl.hosts.holder_cas import unrecorded_cas
 from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity, discard_pending, settle_pending_held, store_pending
@@ -26,9 +26,8 @@ from machinectl.hosts.workers import plan_each, work_on_each
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import with_addresses
 from machinectl.machines.selection import chosen
-from machinectl.provision import daemon_json, preflight
+from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.job import apply_job
 from machinectl.provision.steps import engine_config
@@ -120,7 +119,8 @@ class CertificateChange:
         self.unrecorded = unrecorded_cas(run.machine, run.host) if self.renewal.new_ca else []
         if run.held:
             self.pending = store_pending(run.held, self.new)
-        title = new_certificates_title(run.host, f'the engine of "{run.machine.name}"' if run.held else "the engine")
+        start = "starting" if engine_restart.is_stopped(run.host) else "restarting"
+        title = f'Giving the engine of "{run.machine.name}" new certificates, and {start} it'
         change = certificate_change(title, run.host, run.with_known_holders(self.target), self.allowed)
         if self.renewal.new_ca:
             locked_out = "every other client that was given a certificate is locked out"
@@ -160,8 +160,7 @@ class CertificateChange:
 
     def warn(self, run: HostRun) -> None:
         if run.held:
-            for warning in client_warnings(run.machine, run.host, self.unrecorded):
-                run.console.warn(*warning)
+            engine_restart.warn_of_clients(run, self.unrecorded)
 
 
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -206,30 +205,16 @@ def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[s
 
 def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host that would not load the certificates, or whose engine could not be asked afterwards."""
-    check_certificates_in_use(machine, host, target)
+    own = Identity.read(machine.directory)
+    own_cas = target.own_cas | {hashlib.sha256(own.ca).hexdigest()}
+    engine_restart.check_certificates_in_use(machine, host, replace(target, own_cas=own_cas))
+    preflight.check_clock_here(host, own.certificates)
+    preflight.check_clock(host, target)
     host = engine_restart.with_reachability(host, machine, machine.url)
     if host.refused and host.engine_listens:
         # Something between here and the host refuses.
         host = replace(host, refused=False)
     preflight.check_reachable(host, target, NOTHING_SPECIAL)
-
-
-def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
-    """Refuse a host that would not load the certificates."""
-    config = daemon_json.read_config(host)
-    if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
-        raise MachineError(
-            f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            Hint("Set it up first", "machinectl provision", machine.name),
-        )
-    own = hashlib.sha256(Identity.read(machine.directory).ca).hexdigest()
-    preflight.check_own_ca(host, replace(target, own_cas=target.own_cas | {own}))
-    preflight.check_clock_here(host, Identity.read(machine.directory).certificates)
-    preflight.check_clock(host, target)
-
-
-def new_certificates_title(host: Facts, engine: str) -> str:
-    return f"Giving {engine} new certificates, and {'starting' if engine_restart.is_stopped(host) else 'restarting'} it"
 
 
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:

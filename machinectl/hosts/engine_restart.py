@@ -13,14 +13,17 @@ from machinectl.engine.ssh_wire import docker_error
 from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning, UsageError
 from machinectl.hosts.certificate_files import check_has_certificates
 from machinectl.hosts.holder_cas import finish_endings
+from machinectl.hosts.host_owner import SERVER
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostRun, HostStep
 from machinectl.hosts.identity import Identity
 from machinectl.machines.holders import ENDING, holders_of, put_holder
 from machinectl.machines.machine_driver import check_ssh_not_withheld, endpoint_of, ssh_endpoint, with_addresses
 from machinectl.machines.record import Phase
-from machinectl.provision import firewall, preflight
+from machinectl.provision import client_cas, daemon_json, firewall, preflight
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineStopped, RolledBack
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.provision.job import Activation
 from machinectl.provision.steps import (
@@ -32,6 +35,7 @@ from machinectl.provision.steps import (
 )
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
+from machinectl.quantities import first_names
 from machinectl.state import State
 from machinectl.swarm_nodes import draining
 
@@ -141,6 +145,15 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
         run.console.warn(warning)
 
 
+def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse an engine that does not take its certificates from where we put them, or has another computer's CA."""
+    config = daemon_json.read_config(host)
+    if config.get("tlscert") != SERVER or not config.get("tlsverify"):
+        cause = f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}'
+        raise NeedsProvisioning(cause, machine.name)
+    preflight.check_own_ca(host, target)
+
+
 def is_stopped(host: Facts) -> bool:
     """Return whether the engine does not run, and no interrupted run of ours is why."""
     return not host.running and host.transaction != "applying"
@@ -198,6 +211,22 @@ class Endings:
     def finish(self, run: HostRun) -> None:
         if run.held and (ended := finish_endings(run.held)):
             run.console.note(f'The access of {", ".join(ended)} to "{run.machine.name}" has ended')
+
+
+def warn_of_clients(run: HostRun, unrecorded: list[str]) -> None:
+    """Warn of CAs (by subject) that somebody else has added, and of damage in the host's list."""
+    name, again = run.machine.name, f"machinectl provision {run.machine.name}"
+    if unrecorded:
+        cas = "a CA that is" if len(unrecorded) == 1 else f"{len(unrecorded)} CAs that are"
+        named = first_names(unrecorded, client_cas.MOST_NAMED)
+        given = next(filter(None, map(client_cas.holder_named_by, unrecorded)), "<WHO>")
+        run.console.warn(
+            f'The engine of "{name}" also accepts {cas} not on record here: {named}',
+            Hint("If no owner of the host meant that, end it", "machinectl access end", given, name)
+            | Hint(f"or delete it from {CLIENTS} there, and then", again),
+        )
+    if damage := client_cas.damage(run.host):
+        run.console.warn(f'On the host of "{name}", {damage}', Hint("Correct that file, and then", again))
 
 
 def prove(run: HostRun) -> None:

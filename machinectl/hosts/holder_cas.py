@@ -13,12 +13,9 @@ from machinectl.hosts.identity import Identity
 from machinectl.machines import holders
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas
-from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import OWN_CA
-from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
     from machinectl.machines.holders import AccessHolder
@@ -52,13 +49,10 @@ def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
     paths = [os.path.join(directory, file) for file in (holders.CA_FILE, holders.CA_KEY_FILE)]
     if holder.ca or all(map(os.path.lexists, paths)):
         try:
-            pair = certs.ca_pair(*map(read_regular_file, paths), ca_file=paths[0], key_file=paths[1])
+            return certs.ca_pair(*map(read_regular_file, paths), ca_file=paths[0], key_file=paths[1])
         except MachineError as exc:
-            again = Hint(
-                f"End the access of {holder.who}, then give it again", "machinectl access end", holder.who, held.name
-            )
+            again = Hint("End the access, then give it again", "machinectl access end", holder.who, held.name)
             raise MachineError(f'The CA of "{holder.who}" cannot sign: {exc.cause}', again) from exc
-        return pair
     pair = new_holder_ca(held.name, holder.who)
     with Translated(directory):
         make_directories(directory)
@@ -88,29 +82,8 @@ def finish_endings(held: Held) -> list[str]:
     return [holder.who for holder in ended]
 
 
-UNFINISHED = "is not added yet: no certificate was given"
-
-
 def unrecorded_cas(machine: Machine, host: Facts, known: AbstractSet[str] = frozenset()) -> list[str]:
     """Return the subjects of CAs in clients.pem that somebody else has added: a holder is root, and can add one."""
     own = Identity.read(machine.directory).ca + client_cas.file_text(host, OWN_CA)
     recorded = {*client_cas.ca_digests(own), *(holder.ca for holder in holders.holders_of(machine))}
     return client_cas.unrecorded_cas(host, recorded | known)
-
-
-def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Iterator[tuple[str, Hint]]:
-    again = f"machinectl provision {machine.name}"
-    if unrecorded:
-        cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
-        named = first_names(unrecorded, client_cas.MOST_NAMED)
-        end = Hint(f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then", again)
-        if given := next(filter(None, map(client_cas.holder_named_by, unrecorded)), ""):
-            end = Hint(f"If no owner of the host added {it}, end it", "machinectl access end", given, machine.name)
-        yield f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}', end
-    if damage := client_cas.damage(host):
-        yield f'On the host of "{machine.name}", {damage}', Hint("Correct that file, and then", again)
-
-
-def finishing(holder: AccessHolder, name: str) -> Hint:
-    verb = "access issue" if holder.kind == holders.TOOL else "access grant"
-    return Hint(f"Repeat {verb}, or give it up", "machinectl access end", holder.who, name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,35 +123,14 @@ def target_of(machine: Machine, identity: Identity | None = None, url: str = "")
     return with_changes(target, machine.changes)
 
 
-def unread_unit(machine: Machine) -> tuple[str, Hint]:
-    """Return a warning about a unit that systemd has not read since it was changed."""
-    return (
-        f'docker.service on the host of "{machine.name}" was changed, and systemd has not read it',
-        Hint("Reload it", f"machinectl ssh {machine.name} sudo systemctl daemon-reload"),
-    )
-
-
-def correction(machine: Machine, host: Facts, said: str) -> Hint:
-    """Return the commands that correct what dockerd complains of in `said`."""
-    name, options = machine.name, machine.engine.options
-    refused = [option for option in options if is_named(said, option)]
-    flags = ", ".join(shlex.join(["--engine-opt", option]) for option in refused)
-    where = flags or f"it on the host, in {host.config_path} or docker.service"
+def correction(machine: Machine, host: Facts) -> Hint:
+    """Return the commands that correct what dockerd complains of."""
+    on_host = f"in {host.config_path} on the host"
     if machine.phase is not Phase.READY and not machine.changes:
-        return Hint(f"Correct {where}, then run the same command again")
-    if machine.fleet and flags:
+        return Hint(f"Correct the option that it names, or the setting {on_host}, then run the same command again")
+    if machine.fleet:
         # A fleet without a name has its file's path.
         file = machine.fleet if os.path.isabs(machine.fleet) else "<FILE>"
-        return Hint(f"Correct {flags} in the fleet file, then", "machinectl apply -f", file, name)
-    provision = Hint("then apply it", "machinectl provision", name)
-    if not refused:
-        return Hint(f"Correct {where}, or in its settings", f"machinectl set {name} --help") | provision
-    kept = [option for option in options if option not in refused]
-    words = shlex.join([word for option in kept or [""] for word in ("--engine-opt", option)])
-    return Hint(f"Leave {flags} out", f"machinectl set {words} {name}") | provision
-
-
-def is_named(said: str, option: str) -> bool:
-    """Return whether dockerd's error names an option, or its value."""
-    words = [word for word in option.lstrip("-").split("=", 1) if word not in {"", "true", "false"}]
-    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) for word in words if not word.isdecimal())
+        return Hint(f"Correct it in the fleet file or {on_host}, then", "machinectl apply -f", file, machine.name)
+    settings = Hint(f"Correct it {on_host}, or in its settings", "machinectl set", machine.name, "--help")
+    return settings | Hint("then apply it", "machinectl provision", machine.name)

@@ -275,9 +275,7 @@ class HostRun:
         result = self.remote.run(command, input=draft, check=False)
         said = tail(result).replace(" with file /dev/stdin", "")
         if result.status and "unknown flag: --validate" not in said:
-            raise CheckFailed(
-                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
-            )
+            raise CheckFailed(f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host))
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         """Record the changes, run the job, update `host`; a dry run only lists the changes.
@@ -324,7 +322,7 @@ class HostRun:
     def with_correction(self, error: MachineError) -> MachineError:
         """Name the commands that change what the engine complains of."""
         if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
-            error.hint = correction(self.machine, self.host, error.cause)
+            error.hint = correction(self.machine, self.host)
         return error
 
     @contextmanager

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
 from machinectl.hosts import engine_restart, host_owner, shared_hosts
 from machinectl.hosts.engine_restart import Endings, World
-from machinectl.hosts.holder_cas import client_warnings
-from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of, unread_unit
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out
 from machinectl.hosts.identity import Identity, discard_pending
 from machinectl.hosts.login import login_runner
@@ -30,7 +29,7 @@ from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_c
 from machinectl.swarm_nodes import draining, leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from machinectl import certs
     from machinectl.hosts.host_run import HostRun
@@ -63,13 +62,13 @@ class HostSetup:
 
     target: Target
     identity: Identity | None
-    remade: RemadeCertificates
 
     def __init__(self, setup: Setup) -> None:
-        self.world, self.authority, self.keeps_ca = setup.world, setup.authority, setup.keeps_ca
-        self.allowed = setup.allowed
+        self.setup, self.world, self.allowed = setup, setup.world, setup.allowed
         # The engine's certificate, if another computer has given it a new one.
         self.server = b""
+        # Whom a new CA locks out.
+        self.locked_out = ""
 
     @property
     def steps(self) -> list[HostStep]:
@@ -83,7 +82,7 @@ class HostSetup:
             HostStep("Keep what fails from lasting", lambda _: None, undo=engine_restart.after_failure),
             HostStep(
                 "End the access of those whom a new CA locks out",
-                lambda run: endings.begin(run, self.remade.new_ca),
+                lambda run: endings.begin(run, self.identity.ca if self.identity and self.locked_out else b""),
                 endings.undo,
             ),
             *(HostStep(step.title, partial(self.take, step)) for step in setup_steps(self.world.script)),
@@ -153,15 +152,15 @@ class HostSetup:
 
     def agree(self, run: HostRun) -> None:
         """Ask about side effects; a dry run only lists them."""
-        target, locked_out = self.target, () if self.authority else self.remade.locked_out
+        target, locked_out = self.target, "" if self.setup.authority else self.locked_out
         allowed = self.allowed if run.held else replace(self.allowed, yes=True)
-        if locked_out and self.keeps_ca and not allowed.force:
+        if locked_out and self.setup.keeps_ca and not allowed.force:
             make = Hint("or make a new CA", "machinectl provision", run.machine.name)
-            raise CheckFailed(locked_out[0], Hint("Restore its files") | make)
+            raise CheckFailed(locked_out, Hint("Restore its files") | make)
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
         try:
-            effects = [(effect, NO_HINT) for effect in (*locked_out, *side_effects(run.host, target))]
+            effects = [(effect, NO_HINT) for effect in (locked_out, *side_effects(run.host, target)) if effect]
         except MachineError:
             # An engine that cannot start has a plainer cause.
             preflight.check_all(run.host, target, allowed)
@@ -183,7 +182,7 @@ class HostSetup:
     def make_certificates(self, run: HostRun) -> None:
         """Compare the certificates with what is here and on the host, before either is changed."""
         self.identity = identity = self._identity(run, self.server)
-        self.remade = remade_certificates(run, identity)
+        self.locked_out = locked_out_by_new_ca(run, identity)
         target = target_of(run.machine, identity, run.url)
         # docker-machine's CA, which the engine still uses.
         recorded = Identity.read(run.machine.directory).ca if run.machine.origin and identity else b""
@@ -201,22 +200,21 @@ class HostSetup:
         preflight.check_clock_here(run.host, have.certificates)
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
-        return renewed_identity(machine, have, sans, self.authority)
+        return renewed_identity(machine, have, sans, self.setup.authority)
 
     def warn(self, run: HostRun) -> None:
-        for warning in remaining_warnings(run, self.target):
-            run.console.warn(*warning)
+        """Name what the host's own configuration listens on beside SSH."""
+        if self.target.ssh_only and (addresses := engine_goal.tcp_addresses(run.host)):
+            how = "" if engine_goal.uses_tls(run.host) else " without TLS"
+            stays = f"listen on {', '.join(addresses)}{how}, and that stays"
+            run.console.warn(f"The host's own configuration makes the engine {stays}")
 
     def keep_certificates(self, run: HostRun) -> None:
-        """Write what differs, and say what was made anew, even if the host needs nothing."""
-        run.outcomes += self.remade.outcomes
-        if not run.held:
-            return
-        for outcome in self.remade.outcomes:
-            run.console.note(outcome.title)
-        if self.identity:
-            self.identity.keep(run.held)
-        discard_pending(run.held)
+        """Write what differs, even if the host needs nothing."""
+        if run.held:
+            if self.identity:
+                self.identity.keep(run.held)
+            discard_pending(run.held)
 
     def ask_engine(self, run: HostRun) -> None:
         if run.held:
@@ -234,18 +232,6 @@ def end_drain(run: HostRun) -> None:
         draining.restore_availability(run.held, run.console)
 
 
-def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:
-    # A changed configuration is read with it, or refused.
-    if run.host.unread and not any(outcome.changed for outcome in run.outcomes):
-        yield unread_unit(run.machine)
-    # Only doctor names CAs that were added by hand: they are meant to stay.
-    yield from client_warnings(run.machine, run.host, [])
-    if target.ssh_only and (addresses := engine_goal.tcp_addresses(run.host)):
-        how = "" if engine_goal.uses_tls(run.host) else " without TLS"
-        stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
-        yield stays, NO_HINT
-
-
 def record_ready(run: HostRun) -> None:
     if run.held is None:
         return
@@ -260,30 +246,16 @@ def record_ready(run: HostRun) -> None:
     record_look(run.held)
 
 
-class RemadeCertificates(NamedTuple):
-    """`new_ca` is the CA (PEM) that replaces the one by which clients verify the engine, and `locked_out` says whom."""
-
-    new_ca: bytes = b""
-    locked_out: tuple[str, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
-
-
-def remade_certificates(run: HostRun, identity: Identity | None) -> RemadeCertificates:
-    """Compare `identity` with what is here and on the host, before either is changed."""
+def locked_out_by_new_ca(run: HostRun, identity: Identity | None) -> str:
+    """Say whom a new CA locks out, before anything is changed; "" without a new one."""
     machine, before = run.machine, Identity.read(run.machine.directory)
     holders = [holder.who for holder in holders_of(machine) if holder.state == ACTIVE]
     if identity is None or not (holders or any(of_kind(machine.changes, CaTrusted))):
-        return RemadeCertificates()
-    is_new = not {*ca_digests(identity.ca)} <= {*ca_digests(before.ca), *cas_on_host(run.host)}
-    titles = ["Making a new CA" if is_new else "Restoring ca.pem from the host"] if identity.ca != before.ca else []
-    if identity.client != before.client:
-        titles.append("Making a new client certificate")
-    outcomes = tuple(Outcome(title, changed=True) for title in titles)
-    if not is_new:
-        return RemadeCertificates(outcomes=outcomes)
+        return ""
+    if {*ca_digests(identity.ca)} <= {*ca_digests(before.ca), *cas_on_host(run.host)}:
+        return ""
     ends = f", and the access of {', '.join(holders)} ends" if holders else ""
-    locked_out = (
+    return (
         f'The CA of "{machine.name}" is lost, damaged or expired ({machine.directory}). A new one locks out every '
         f"other client that was given a certificate{ends}"
     )
-    return RemadeCertificates(identity.ca, (locked_out,), outcomes)

@@ -1,8 +1,8 @@
 """Change whose clients an engine accepts: one restart, in which containers keep running.
 
-`trust_ca` adds a holder's CA to the host's clients.pem, `distrust_cas` removes holders' CAs. Both return whether the
-engine was changed: a second call finds nothing to do. Neither records holders. The caller records a holder as "adding"
-or "ending" before the call, and finishes that after it, so that a killed command can be repeated.
+`trust_ca` adds a holder's CA to the host's clients.pem, `distrust_cas` removes holders' CAs, and neither applies other
+settings. Both return whether the host was changed: a second call finds nothing to do. The caller records a holder as
+"adding" or "ending" before the call, and finishes that after it, so that a killed command can be repeated.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, MachineError, NeedsProvisioning
 from machinectl.hosts import engine_restart
 from machinectl.hosts.certificate_files import check_has_ca
-from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
+from machinectl.hosts.holder_cas import unrecorded_cas
 from machinectl.hosts.host_owner import SERVER
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
-from machinectl.hosts.host_run import DryRun, HostRun, HostStep, carry_out, plan_run, real_run
+from machinectl.hosts.host_run import HostRun, HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.login import logged_in, root_runner
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.tls_warnings import repair_hint
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
-from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
-from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
+from machinectl.provision.decision import Decision, InUse, not_restarted
+from machinectl.provision.facts.host_facts import OWN_CA
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.job import INSTALL_ONLY, NewFile, apply_job
 from machinectl.provision.revision import Revision
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Activation
     from machinectl.provision.target import Allowed, Target
 
 
@@ -111,13 +111,6 @@ def plan_trust(
     return plan_run(store, machine, console, login, TrustChange(target, allowed).carry_out)
 
 
-def look_for_holder(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
-    """Return the subjects of a holder's CAs that the host lists, by digest: another computer may have given access."""
-    with logged_in(machine, console, login) as session:
-        host = DryRun(store, machine, console, root_runner(session, console, login)).look()
-    return client_cas.cas_of_holder(host, who, Identity.read(machine.directory).ca)
-
-
 class TrustChange:
     """A change of the list of CAs whose clients one engine accepts."""
 
@@ -135,18 +128,16 @@ class TrustChange:
             run.outcomes.append(Outcome(title_of(run.machine, run.host, self.target), changed=False))
         if not is_suspended(run.machine):
             known = {*client_cas.ca_digests(b"".join(self.target.new_cas)), *self.target.ending}
-            for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
-                run.console.warn(*warning)
+            engine_restart.warn_of_clients(run, unrecorded_cas(run.machine, run.host, known))
         return HostPlan(host_summary(run.host, self.target.port), tuple(run.outcomes))
 
     def steps(self, run: HostRun) -> list[HostStep]:
-        look = [HostStep("Look at the host", HostRun.look), HostStep("Compare the clocks", self.check_time)]
+        look = HostStep("Look at the host", self.look)
         if is_suspended(run.machine):
-            return [*look, HostStep("Change the list that the engine does not read now", self.change_unread_list)]
+            return [look, HostStep("Change the list that the engine does not read now", self.change_unread_list)]
         return [
-            *look,
+            look,
             HostStep("End here if the engine has read the list", self.is_up_to_date),
-            HostStep("Write the list of an engine that does not run", self.write_for_next_start),
             *engine_restart.restart_steps(
                 self.target,
                 self.allowed,
@@ -156,8 +147,9 @@ class TrustChange:
             ),
         ]
 
-    def check_time(self, run: HostRun) -> None:
+    def look(self, run: HostRun) -> None:
         """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
+        run.look()
         if self.target.new_cas:
             preflight.check_clock(run.host, self.target)
 
@@ -168,7 +160,7 @@ class TrustChange:
             name = run.machine.name
             cause = f'Another computer has made the engine of "{name}" listen with TLS'
             raise NeedsProvisioning(cause, name, "Apply the record here")
-        self.is_changed = run.take(lambda host, _: unread_change(run.machine.name, host, self.target), numbered=False)
+        self.is_changed = run.take(lambda host, _: unread_change(run.machine, host, self.target), numbered=False)
 
     def is_up_to_date(self, run: HostRun) -> bool:
         self.target = run.with_known_holders(self.target)
@@ -183,17 +175,6 @@ class TrustChange:
         if run.host.containers and not self.allowed.in_use:
             raise InUse(run.machine.name, run.host.containers)
         return False
-
-    def write_for_next_start(self, run: HostRun) -> bool:
-        """Return whether the engine is stopped. It stays so."""
-        if not engine_restart.is_stopped(run.host):
-            return False
-        preflight.check_root(run.host, self.target)
-        run.catch_up()
-        self.check(run, run.host)
-        self.is_changed = run.take(lambda host, _: trust_change(run.machine, host, self.target))
-        run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')
-        return True
 
     def check(self, run: HostRun, host: Facts) -> None:
         check_not_ended(run.machine, self.holders, host, self.target)
@@ -211,7 +192,7 @@ class TrustChange:
 
     def ask_engine(self, run: HostRun) -> None:
         """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
-        if not (run.held and self.is_changed):
+        if not (run.held and self.is_changed and run.host.running):
             return
         answer = engine_restart.ask_restarted(run, endpoint_of(run.machine))
         if answer.state is not State.RUNNING:
@@ -220,21 +201,6 @@ class TrustChange:
                 f"{answer.error}",
                 Hint("See", "machinectl doctor", run.machine.name),
             )
-
-
-def unread_change(name: str, host: Facts, target: Target) -> Decision | None:
-    text = client_cas.unread_clients(host, target)
-    if text is None or text == client_cas.file_text(host, CLIENTS):
-        return None
-    files = [NewFile(CLIENTS, CLIENTS_MODE, text)]
-    return Decision(
-        title=f'Taking a CA off the list of those that the engine of "{name}" accepts when it listens again',
-        details=(f"write {CLIENTS}",),
-        job=apply_job(files, init=host.init),
-        after=engine_config.with_files(host, files),
-        failure=partial(not_applied, init=host.init),
-        changes=(FileCreated(CLIENTS),),
-    )
 
 
 def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
@@ -251,18 +217,24 @@ def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Fact
 
 def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse an engine that is not configured by this machine's record."""
-    config = daemon_json.read_config(host)
-    name = machine.name
-    ours = config.get("tlscert") == SERVER and config.get("tlscacert") in {OWN_CA, CLIENTS}
-    if not (ours and config.get("tlsverify")):
-        raise NeedsProvisioning(f'The engine of "{name}" does not take its certificates from {OWN_DIRECTORY}', name)
+    engine_restart.check_certificates_in_use(machine, host, target)
+    if daemon_json.read_config(host).get("tlscacert") not in {OWN_CA, CLIENTS}:
+        raise NeedsProvisioning(f'The engine of "{machine.name}" reads another list of CAs than ours', machine.name)
     if SERVER not in host.sums:
-        raise NeedsProvisioning(f'{SERVER} is missing on the host of "{name}": no engine starts without it', name)
-    preflight.check_own_ca(host, target)
+        cause = f'{SERVER} is missing on the host of "{machine.name}": no engine starts without it'
+        raise NeedsProvisioning(cause, machine.name)
     if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
         by = Revision.parse(host.revision).by or "another computer"
-        cause = f'The engine of "{name}" does not accept the CA on record here: {by} has changed it'
-        raise NeedsProvisioning(cause, name)
+        cause = f'The engine of "{machine.name}" does not accept the CA on record here: {by} has changed it'
+        raise NeedsProvisioning(cause, machine.name)
+
+
+def unread_change(machine: Machine, host: Facts, target: Target) -> Decision | None:
+    text = client_cas.unread_clients(host, target)
+    if text is None or text == client_cas.file_text(host, CLIENTS):
+        return None
+    title = f'Taking a CA off the list of those that the engine of "{machine.name}" accepts when it listens again'
+    return list_change(title, machine, host, [NewFile(CLIENTS, CLIENTS_MODE, text)])
 
 
 def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
@@ -273,8 +245,7 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
         return None
     # An engine whose clients.pem was deleted keeps what it has read, until its next start fails.
     text = text if text is not None else target.certificates["ca.pem"]
-    clients = NewFile(CLIENTS, CLIENTS_MODE, text)
-    files = [] if host.files.get(CLIENTS) == (CLIENTS_MODE, 0, 0, text) else [clients]
+    files = [] if host.files.get(CLIENTS) == (CLIENTS_MODE, 0, 0, text) else [NewFile(CLIENTS, CLIENTS_MODE, text)]
     ours = {"tlscacert": CLIENTS} if config.get("tlscacert") != CLIENTS else {}
     written = daemon_json.dump({**config, **ours}, host.config_content)
     if ours:
@@ -284,16 +255,22 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
     activation = (
         INSTALL_ONLY if engine_restart.is_stopped(host) else engine_restart.restart_activation(host, target, allowed)
     )
+    change = list_change(title_of(machine, host, target), machine, host, files, activation)
+    merged = [engine_config.config_change(host, ours, written)] if ours else []
+    return replace(change, changes=(*change.changes, *merged))
+
+
+def list_change(
+    title: str, machine: Machine, host: Facts, files: list[NewFile], activation: Activation = INSTALL_ONLY
+) -> Decision:
+    restart = ["restart docker.service"] if activation is not INSTALL_ONLY else []
     return Decision(
-        title=title_of(machine, host, target),
-        details=(
-            *(f"write {file.path}" for file in files),
-            *["restart docker.service"] * (not engine_restart.is_stopped(host)),
-        ),
+        title=title,
+        details=(*(f"write {file.path}" for file in files), *restart),
         job=apply_job(files, activation, init=host.init),
         after=engine_config.with_files(host, files),
         failure=partial(not_restarted, machine.name, host.init),
-        changes=(FileCreated(CLIENTS), *([engine_config.config_change(host, ours, written)] if ours else [])),
+        changes=(FileCreated(CLIENTS),),
     )
 
 

@@ -84,16 +84,17 @@ def access_end(
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     if dry_run:
         return report_results(here, ending.plan_end(here.store, here.console, who, targets, login, allowed), targets)
-    endable = ending.endable_machines(here.store, here.console, who, targets, login)
-    if endable.able and not yes:
-        chosen_by = ["--all"] if everything else endable.able if selector is None else ["--selector", selector]
+    unable = ending.unendable(here.store, who, targets)
+    able = [name for name in targets if name not in unable]
+    if able and not yes:
+        chosen_by = ["--all"] if everything else able if selector is None else ["--selector", selector]
         again = ["machinectl", "access", "end", "-y", who, *chosen_by, *["--restart-swarm"] * restart_swarm]
-        here.console.note(f"About to end the access of {who} to {ending.what_ends(here.store, endable.able)}.")
+        here.console.note(f"About to end the access of {who} to {ending.what_ends(here.store, able)}.")
         if not confirm(here.console, "Are you sure?", shlex.join(again)):
             decline(here.console, "No access was ended")
             return 0
     here.console.done = "ended"
-    results = ending.access_end(here.store, here.console, who, endable, login, allowed)
+    results = ending.access_end(here.store, here.console, who, targets, login, allowed)
     return report_results(here, ended(here, results), targets)
 
 

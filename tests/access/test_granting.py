@@ -93,7 +93,7 @@ def give(store: Store, grant: AccessGrant = ALICE, name: str = "orion") -> bytes
         return client_of_holder(held, Quiet(), Login(), grant)
 
 
-def end(store: Store, who: str, name: str = "orion") -> str:
+def end(store: Store, who: str, name: str = "orion") -> object:
     with store.writing(name) as held:
         return end_access(held, Quiet(), Login(), who)
 

@@ -18,7 +18,7 @@ from machinectl.provision.facts.host_facts import HostFile, parse_facts
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 OWN, ALICE, CI = (certs.new_ca(f"machinectl orion {name}").certificate for name in ("own", "alice", "ci"))
 # Where the certificate after OWN begins.
-GIVE_UP = "Repeat access grant, or give it up: machinectl access end bob orion"
+GIVE_UP = "Repeat the grant, or give it up: machinectl access end bob orion"
 
 
 def holder(who: str, ca: bytes, state: str = ACTIVE) -> AccessHolder:

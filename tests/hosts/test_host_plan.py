@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +20,7 @@ from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.host_changes import ConfigMerged, FileCreated
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import with_files
-from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
-from tests.support.registered import added
 from tests.support.runner import FACTS, RecordedHost
 
 if TYPE_CHECKING:
@@ -80,9 +77,6 @@ def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store
     assert (host.jobs, store.names(), machine.changes) == ([], [], before)
 
 
-REFUSED = "unable to configure the Docker daemon: the following directives don't match any option: colour"
-
-
 @pytest.fixture
 def host() -> Facts:
     return parse_facts((FACTS / "docker").read_bytes())
@@ -97,25 +91,18 @@ def orion(*options: str) -> Machine:
 
 
 @pytest.mark.parametrize(
-    ("options", "left"),
-    [(("colour=red",), ()), (("log-level=warn", "colour=red", "label=a b"), ("log-level=warn", "label=a b"))],
+    ("fleet", "command"),
+    [
+        ("", "machinectl set orion --help; then apply it: machinectl provision orion"),
+        ("lan", "machinectl apply -f <FILE> orion"),
+        ("/srv/my fleet.yaml", "machinectl apply -f '/srv/my fleet.yaml' orion"),
+    ],
 )
-def test_the_option_that_dockerd_names_is_left_out_and_the_others_are_kept(
-    store: Store, host: Facts, options: tuple[str, ...], left: tuple[str, ...]
+def test_what_dockerd_refuses_is_corrected_in_the_settings_or_in_the_fleet_file(
+    host: Facts, fleet: str, command: str
 ) -> None:
-    added(store, orion(*options))
-    first, then = correction(store.read("orion"), host, REFUSED).split("; ")
-    done = machinectl(*shlex.split(first.partition("machinectl ")[2]), store=store.root)
-    assert (done.returncode, store.read("orion").engine.options) == (0, left)
-    assert then.endswith("machinectl provision orion")
-
-
-@pytest.mark.parametrize(("fleet", "file"), [("lan", "<FILE>"), ("/srv/my fleet.yaml", "'/srv/my fleet.yaml'")])
-def test_a_machine_of_a_fleet_file_is_corrected_there(host: Facts, fleet: str, file: str) -> None:
-    machine = orion("colour=red")
+    machine = orion()
     machine.fleet = fleet
-    assert correction(machine, host, REFUSED).endswith(f"in the fleet file, then: machinectl apply -f {file} orion")
-
-
-def test_an_option_of_the_host_itself_is_corrected_there(host: Facts) -> None:
-    assert correction(orion("debug"), host, REFUSED).startswith("Correct it on the host, in /etc/docker/daemon.json")
+    assert correction(machine, host).endswith(command)
+    machine.phase, machine.changes = Phase.CREATING, []
+    assert correction(machine, host).endswith("then run the same command again")

@@ -14,11 +14,10 @@ import pytest
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import host_run
+from machinectl.hosts import engine_restart, host_run
 from machinectl.hosts.certificate_renewal import (
     Renewal,
     certificate_change,
-    check_certificates_in_use,
     check_renewable,
     new_identity,
     plan_renewal,
@@ -124,6 +123,12 @@ def test_a_ca_that_cannot_sign_is_replaced_only_if_that_is_asked(old: Identity) 
         assert works(new_identity(orion(), have, Renewal(new_ca=True)))
 
 
+@pytest.fixture
+def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_restart, "with_reachability", lambda host, *_: host)
+
+
+@pytest.mark.usefixtures("reachable")
 @pytest.mark.parametrize("renewal", [Renewal(), Renewal(new_ca=True)], ids=["same CA", "new CA"])
 def test_a_slow_clock_here_replaces_no_certificate(store: Store, renewal: Renewal) -> None:
     then = datetime.now(UTC) + timedelta(days=5)
@@ -133,10 +138,10 @@ def test_a_slow_clock_here_replaces_no_certificate(store: Store, renewal: Renewa
     new = Target(ADDRESS, certificates=new_identity(machine, identity, renewal).on_host)
     host = replace(facts(), clock=int(then.timestamp()))
     with pytest.raises(CheckFailed, match="5 days behind the clock of the host") as raised:
-        check_certificates_in_use(machine, host, new)
+        check_renewable(machine, host, new)
     assert raised.value.hint.startswith("Correct the clock that is wrong")
     # By the clocks of both, it is the certificate that is wrong.
-    check_certificates_in_use(machine, facts(), new)
+    check_renewable(machine, facts(), new)
 
 
 def facts(config: bytes = OURS) -> Facts:
@@ -151,12 +156,13 @@ def facts(config: bytes = OURS) -> Facts:
     )
 
 
+@pytest.mark.usefixtures("reachable")
 def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old: Identity) -> None:
     with pytest.raises(MachineError, match="does not take its certificates from /etc/docker/machinectl"):
-        check_certificates_in_use(
+        check_renewable(
             orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host)
         )
-    check_certificates_in_use(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
+    check_renewable(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
 
 
 def test_an_engine_that_could_not_be_asked_afterwards_is_not_restarted(old: Identity) -> None:
@@ -230,7 +236,7 @@ def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity
 def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -> None:
     host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
     with pytest.raises(CheckFailed, match="The host's clock says"):
-        check_certificates_in_use(orion(), host, Target(ADDRESS, certificates=old.on_host))
+        check_renewable(orion(), host, Target(ADDRESS, certificates=old.on_host))
 
 
 def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +17,10 @@ from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import NO_HINT, CheckFailed, MachineError
 from machinectl.hosts.engine_restart import World, until_it_answers
-from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.purging import Purge
-from machinectl.hosts.setup import Setup, remaining_warnings
+from machinectl.hosts.setup import Setup
 from machinectl.hosts.signing import renewed_identity, signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, TOOL, AccessHolder, put_holder
@@ -185,10 +184,11 @@ def test_a_port_that_stays_open_without_tls_is_named(store: Store) -> None:
     host.facts = host.facts.replace(b"-H fd://", b"-H fd:// -H tcp://[::]:2375")
     machine = store.read("orion")
     machine.engine = replace(machine.engine, ssh_only=True)
-    run = DryRun(store, machine, Quiet(), host)
-    run.look()
+    console = Quiet()
+    with suppress(MachineError):
+        Setup(world=answering(State.RUNNING)).carry_out(DryRun(store, machine, console, host, "ssh://ops@192.168.0.29"))
     said = "The host's own configuration makes the engine listen on tcp://[::]:2375 without TLS, and that stays"
-    assert list(remaining_warnings(run, target_of(machine))) == [(said, NO_HINT)]
+    assert said in console.warnings
 
 
 def test_an_engine_that_docker_does_not_reach_over_ssh_is_found_before_its_listener_is_closed(
@@ -287,7 +287,7 @@ def test_a_configuration_that_dockerd_refuses_is_found_before_anything_is_begun(
     host = RecordedHost("docker", valid=False, said=("daemon.json: unknown key debgu",))
     with pytest.raises(CheckFailed, match="unknown key debgu") as raised:
         carried_out(store, host)
-    assert raised.value.hint.endswith("in /etc/docker/daemon.json or docker.service, then run the same command again")
+    assert raised.value.hint.endswith("in /etc/docker/daemon.json on the host, then run the same command again")
     assert (host.jobs, store.read("orion").changes) == ([], ())
 
 
@@ -381,7 +381,6 @@ def test_a_lost_ca_certificate_comes_back_from_the_host(store: Store, damage: by
         Setup(world=answering(State.RUNNING)).carry_out(run)
     assert Identity.read(store.directory("orion")) == before
     assert console.asked == []
-    assert "Restoring ca.pem from the host" in console.notes
     assert store.read("orion").holders["ci"]["state"] == ACTIVE
 
 
@@ -399,8 +398,6 @@ def test_a_new_ca_for_a_lost_one_locks_nobody_out_unasked(store: Store, on_host:
     with store.writing("orion") as held:
         run = RealRun(held, Quiet(), host)
         Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(run)
-    made = [outcome.title for outcome in run.outcomes if outcome.changed]
-    assert made[-2:] == ["Making a new CA", "Making a new client certificate"]
     assert not store.read("orion").holders
     assert Identity.read(store.directory("orion")).ca != before.ca
 
