@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
+from machinectl.certificate_dates import validities
 from machinectl.console import UnattendedConsole
-from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, one_line
 from machinectl.hosts.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
-from machinectl.hosts.expiry import LifetimeLeft, due_certificates, expires_soon
+from machinectl.hosts.expiry import expires_soon
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.parallel import run_at_once
@@ -22,14 +24,13 @@ from machinectl.machines.selection import matching
 from machinectl.machines.tls_warnings import expiry_words, renewing
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.target import Allowed
-from machinectl.quantities import rfc3339
+from machinectl.quantities import parse_duration, rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.expiry import Due
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -38,6 +39,71 @@ SKIPPED = "skipped, as another run of machinectl works on it"
 NOT_BEGUN = "not begun, as another engine did not come up with its new certificate"
 # An engine that somebody has stopped stays so.
 UNATTENDED = Renewal(allowed=Allowed(start=False))
+
+
+@dataclass(frozen=True)
+class LifetimeLeft:
+    """A certificate is due with less than `share` of its lifetime, or less than `time`, left.
+
+    Renewal at two thirds of the lifetime leaves a third to repair what fails, as Let's Encrypt and kubelet do.
+    """
+
+    share: float = 1 / 3
+    time: timedelta | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> LifetimeLeft:
+        """Read 1/3, 0.3, 30%, 30d or 12h; "" is the default. Raises UsageError."""
+        if not text:
+            return cls()
+        if seconds := parse_duration(text):
+            return cls(time=timedelta(seconds=seconds))
+        share = -1.0
+        with suppress(ValueError, ZeroDivisionError):
+            part, _, divisor = text.removesuffix("%").partition("/")
+            share = float(part) / float(divisor or ("100" if text.endswith("%") else 1))
+        if not 0 <= share <= 1:
+            raise UsageError(
+                f"--lifetime-left takes a share of the lifetime or a time, not {one_line(text)!r}",
+                Hint("For example: --lifetime-left 1/3, 30%, 30d or 12h"),
+            )
+        return cls(share)
+
+    def is_due(self, begin: datetime, end: datetime, now: datetime) -> bool:
+        return end - now < (self.time if self.time is not None else (end - begin) * self.share)
+
+
+class Due(NamedTuple):
+    """Begin and end of the certificates that are due, None for others; when a machine's first one expires."""
+
+    server: tuple[datetime, datetime] | None = None
+    client: tuple[datetime, datetime] | None = None
+    until: datetime | None = None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether one has expired or expires soon."""
+        return any(expires_soon(*each, datetime.now(UTC)) for each in (self.server, self.client) if each)
+
+
+def due_certificates(machine: Machine, window: LifetimeLeft) -> Due:
+    """Raise MachineError for an unreadable certificate, and for one that its CA, which ends with it, cannot renew."""
+    now, identity = datetime.now(UTC), Identity.read(machine.directory) if machine.tls else Identity()
+    dates = {}
+    for file in ("server.pem", "cert.pem"):
+        if pem := identity.files[file]:
+            described = certs.describe(pem, file=file)
+            dates[file] = (described.not_before, described.not_after)
+    due = {file: validity for file, validity in dates.items() if window.is_due(*validity, now)}
+    ca = validities(identity.ca) if due and identity.ca_key else ()
+    if ca and min(end for _, end in due.values()) >= ca[0][1]:
+        raise MachineError(
+            f'The CA of "{machine.name}" is valid until {ca[0][1]:%Y-%m-%d}, and no certificate outlasts it',
+            Hint(
+                "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
+            ),
+        )
+    return Due(due.get("server.pem"), due.get("cert.pem"), min((end for _, end in dates.values()), default=None))
 
 
 class RenewalResult(NamedTuple):
@@ -78,7 +144,7 @@ def all_renewed(machine: Machine) -> RenewalResult:
 
 def first_expiry(machine: Machine) -> datetime | None:
     """Return when the first of its certificates ends, None without any. Raises MachineError."""
-    return due_certificates(machine, LifetimeLeft(time=timedelta()), datetime.now(UTC)).until
+    return due_certificates(machine, LifetimeLeft(time=timedelta())).until
 
 
 def result_fields(store: Store, name: str, result: object) -> dict[str, object]:
@@ -102,19 +168,6 @@ def result_fields(store: Store, name: str, result: object) -> dict[str, object]:
     return fields
 
 
-def expires_here(due: Due) -> bool:
-    """Return whether a certificate has expired or expires soon."""
-    return any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
-
-
-def others_certificates(machine: Machine, due: Due) -> RenewalResult:
-    """Say who can renew certificates that others made. Raises MachineError if one expires soon: a timer must fail."""
-    result = RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
-    if expires_here(due):
-        raise MachineError(f'The certificate of "{machine.name}" cannot be renewed here: {result.end}', result.hint)
-    return result
-
-
 def unattended(console: Console, machine: Machine) -> UnattendedConsole:
     return UnattendedConsole(console, Hint("Answer it at a terminal", "machinectl renew", machine.name))
 
@@ -125,12 +178,12 @@ def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) 
     A host that does not answer and an engine that does not run have time: that is no error before the certificate
     expires soon.
     """
-    machine, now = held.machine, datetime.now(UTC)
+    machine = held.machine
     held.finish_files()
-    due = due_certificates(machine, window, now)
+    due = due_certificates(machine, window)
     renewed, waiting, hint = [], "", NO_HINT
     if due.client:
-        renew_client(held, now)
+        renew_client(held)
         renewed.append("client")
     if due.server and not machine.has_changes:
         waiting, hint = "the server certificate is due", renewing(machine, ["server.pem"])
@@ -140,8 +193,7 @@ def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) 
             renewed.insert(0, "server")
         except (Unreachable, EngineStopped) as exc:
             waiting = why_it_waits(exc, machine, due)
-    until = due_certificates(machine, window, now).until if due.any else due.until
-    return RenewalResult(tuple(renewed), until, waiting, hint)
+    return RenewalResult(tuple(renewed), due_certificates(machine, window).until, waiting, hint)
 
 
 def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -> str:
@@ -155,9 +207,9 @@ def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -
     return f"the server certificate waits until {until}"
 
 
-def renew_client(held: Held, now: datetime) -> None:
+def renew_client(held: Held) -> None:
     """Replace cert.pem by one rename: as its key stays, nobody reads a mix of two pairs."""
-    machine, old = held.machine, Identity.read(held.directory)
+    machine, old, now = held.machine, Identity.read(held.directory), datetime.now(UTC)
     ca, key = signing_ca(machine, old, Renewal()), certs.own_public_key(old.client_key)
     until = now + timedelta(days=certs.CLIENT_DAYS)
     check_engine_clock(machine, until)
@@ -193,7 +245,7 @@ def renew_unless_locked(
     if not store.is_locked(name):
         with locked_machine(store, console, name) as held:
             return renew_due(held, console, login, window)
-    if expires_here(due):
+    if due.is_urgent:
         again = Hint("Run it again later", "machinectl renew --due")
         raise MachineError(f'Another run of machinectl works on "{name}"', again)
     return RenewalResult(until=due.until, waiting=SKIPPED)
@@ -216,13 +268,15 @@ def renew_due_certificates(
     for name in dict.fromkeys(matching(names, store.names) or store.names()):
         try:
             machine = store.read(name)
-            own = due_certificates(machine, window, datetime.now(UTC))
-            if not own.any or machine.phase == Phase.CREATING:
+            own = due_certificates(machine, window)
+            if not (own.server or own.client) or machine.phase == Phase.CREATING:
                 waiting = "waiting for access" * waits_for_access(machine)
                 yield name, RenewalResult(until=own.until, waiting=waiting)
             elif not (machine.has_changes or Identity.read(machine.directory).ca_key):
-                # Neither its host was set up from here, nor is the CA's key here.
-                yield name, others_certificates(machine, own)
+                # Neither its host was set up from here, nor is the CA's key here. A timer must fail in time.
+                others = RenewalResult(until=own.until, hint=renewing(machine, ["cert.pem"]))
+                cause = f'The certificate of "{name}" cannot be renewed here: {others.end}'
+                yield name, MachineError(cause, others.hint) if own.is_urgent else others
             else:
                 due[name] = machine, own
         except MachineError as exc:

@@ -65,8 +65,7 @@ def renew(
     as_json: bool,
 ) -> int:
     from machinectl.cli.tables.results import report_results
-    from machinectl.hosts.expiry import LifetimeLeft
-    from machinectl.renewal.due_renewal import renew_due_certificates, result_fields
+    from machinectl.renewal.due_renewal import LifetimeLeft, renew_due_certificates, result_fields
 
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:

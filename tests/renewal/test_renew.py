@@ -17,7 +17,6 @@ from machinectl.console import Unanswered
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.hosts import signing
 from machinectl.hosts.certificate_renewal import Renewal, new_identity
-from machinectl.hosts.expiry import LifetimeLeft, Validity
 from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login
@@ -28,7 +27,7 @@ from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarte
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.quantities import rfc3339
 from machinectl.renewal import due_renewal
-from machinectl.renewal.due_renewal import RenewalResult
+from machinectl.renewal.due_renewal import LifetimeLeft, RenewalResult
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -167,11 +166,10 @@ def test_other_words_for_it_are_refused(text: str) -> None:
 
 def test_a_certificate_is_due_after_two_thirds_of_its_lifetime() -> None:
     begin = datetime.now(UTC)
-    month = Validity(begin, begin + timedelta(days=30))
-    assert not LifetimeLeft().is_due(month, begin + timedelta(days=19))
-    assert LifetimeLeft().is_due(month, begin + timedelta(days=21))
-    assert not LifetimeLeft(time=timedelta(days=9)).is_due(month, begin + timedelta(days=20))
-    assert LifetimeLeft(time=timedelta(days=9)).is_due(month, begin + timedelta(days=22))
+    end = begin + timedelta(days=30)
+    for window, days in ((LifetimeLeft(), 20), (LifetimeLeft(time=timedelta(days=9)), 21)):
+        due = [window.is_due(begin, end, begin + timedelta(days=day)) for day in (days - 1, days + 1)]
+        assert due == [False, True]
 
 
 def test_a_clients_certificate_is_renewed_by_one_file_without_its_host(store: Store, engines: Engines) -> None:
