@@ -21,7 +21,7 @@ from machinectl.hosts.holder_cas import unrecorded_cas
 from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity, discard_pending, settle_pending_held, store_pending
-from machinectl.hosts.signing import signed, valid_client
+from machinectl.hosts.signing import new_ca_hint, signed, valid_client
 from machinectl.hosts.workers import plan_each, work_on_each
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import with_addresses
@@ -155,7 +155,9 @@ class CertificateChange:
     def keep(self, run: HostRun) -> None:
         if run.held:
             self.new.keep(run.held)
-            record_sans(run.held, self.renewal.sans)
+            asked = run.machine.engine
+            run.machine.engine = replace(asked, tls_sans=tuple(dict.fromkeys((*asked.tls_sans, *self.renewal.sans))))
+            run.held.write()
             discard_pending(run.held)
 
     def warn(self, run: HostRun) -> None:
@@ -166,7 +168,10 @@ class CertificateChange:
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     ca = signing_ca(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
-    return signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
+    names = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *renewal.sans]
+    with suppress(MachineError):
+        names += certs.describe(old.server).sans
+    return signed(ca, certs.issue_server(ca, list(dict.fromkeys(names))), client)
 
 
 def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
@@ -175,9 +180,7 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return renewal.authority
     if renewal.new_ca:
         return certs.new_ca(f"machinectl {machine.name}")
-    another = Hint(
-        "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
-    )
+    another = new_ca_hint(machine.name)
     if not old.ca_key:
         take_over = Hint("Have its host taken over from docker-machine", "machinectl provision", machine.name)
         raise MachineError(
@@ -193,14 +196,6 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         elif any(datetime.now(UTC) < begin for begin, _ in dates):
             another = Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK) | another
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
-
-
-def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
-    """Return the host, extra names and the names in the old certificate."""
-    names = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
-    with suppress(MachineError):
-        names += certs.describe(old.server).sans
-    return list(dict.fromkeys(names))
 
 
 def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
@@ -229,14 +224,6 @@ def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed
         # Recorded before the host has the CA, to recognise the host after a kill.
         changes=(CaTrusted(hashlib.sha256(target.certificates["ca.pem"]).hexdigest()),),
     )
-
-
-def record_sans(held: Held, sans: Sequence[str]) -> None:
-    asked = held.machine.engine
-    more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
-    if more:
-        held.machine.engine = replace(asked, tls_sans=(*asked.tls_sans, *more))
-        held.write()
 
 
 def renew_now(

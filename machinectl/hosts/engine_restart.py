@@ -315,14 +315,8 @@ def verify(run: HostRun, world: World) -> None:
         )
     # A rejecting firewall may also show as "no route to host".
     if answer.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
-        advice = firewall.advice(run.host, run.port)
-        if machine.jump:
-            over_ssh = "if only its jump host can reach it, let docker use SSH"
-            advice |= Hint(over_ssh, "machinectl set --ssh-only", machine.name)
-            advice |= Hint("", "machinectl provision", machine.name)
-        raise MachineError(
-            f"The engine runs on the host, but {url} cannot be reached from here: {answer.error}", advice
-        )
+        cause = f"The engine runs on the host, but {url} cannot be reached from here: {answer.error}"
+        raise MachineError(cause, firewall.advice(run.host, run.port))
     raise MachineError(f"The engine at {url} does not answer as expected: {answer.error}", answer.hint)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl import engine
 from machinectl.console import StateNote, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts import engine_restart
@@ -60,7 +59,6 @@ class EngineUpgrade:
 
     def __init__(self, allowed: Allowed) -> None:
         self.allowed = allowed
-        self.answered_before = False
 
     def steps(self, run: HostRun) -> list[HostStep]:
         return [
@@ -71,7 +69,6 @@ class EngineUpgrade:
                 target_of(run.machine),
                 self.allowed,
                 partial(check_client_cas, run.machine.name),
-                HostStep("Ask whether the engine answers", self.ask_engine),
                 HostStep("Drain a node of a swarm", partial(engine_restart.drain, allowed=self.allowed)),
                 HostStep("Upgrade the engine's package", self.upgrade),
                 HostStep("Prove that the engine works", self.check),
@@ -103,12 +100,6 @@ class EngineUpgrade:
         if run.held and not self.allowed.yes:
             ask_before_upgrade(run.console, run.machine, self.package, (self.before, self.after), run.host.dependents)
 
-    def ask_engine(self, run: HostRun) -> None:
-        if run.held:
-            self.answered_before = (
-                engine.probe(endpoint_of(run.machine), engine_restart.VERIFY_TIMEOUT).state is State.RUNNING
-            )
-
     def upgrade(self, run: HostRun) -> None:
         title = f"Upgrading {self.package} to {self.after}"
         if not run.held:
@@ -120,14 +111,14 @@ class EngineUpgrade:
         run.refresh()
 
     def check(self, run: HostRun) -> None:
-        """Raise MachineError if the engine does not run, does not answer any more or can make no container."""
+        """Raise MachineError if the engine does not answer, or can make no container."""
         if not run.held:
             return
         machine, host, fault = run.machine, run.host, ""
-        answer = engine_restart.until_it_answers(endpoint_of(machine), run.console) if self.answered_before else None
-        if not host.running or (answer and answer.state is not State.RUNNING):
+        answer = engine_restart.until_it_answers(endpoint_of(machine), run.console)
+        if answer.state is not State.RUNNING:
             journal = tail(run.remote.run(JOURNALS.get(host.init, ":"), check=False))
-            fault = f"{f'does not answer: {answer.error}' if answer else 'does not run'}\n{journal}"
+            fault = f"does not answer: {answer.error}\n{journal}"
         elif reason := container_refusal(run.remote):
             fault = f"can make no container: {reason}"
         if fault:

@@ -10,9 +10,9 @@ from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.identity import Identity, pending_sets
 from machinectl.hosts.login import moved_hint, pinned_known_hosts
 from machinectl.machines.record import Phase
-from machinectl.machines.store.removed_machines import forget_removed, removed_machines
+from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
+from machinectl.provision.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, of_kind
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
+    from machinectl.machines.store import Store
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
 
@@ -80,26 +80,21 @@ def is_anothers(machine: Machine, host: Facts) -> bool:
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
 
-def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """Return the removed machine of this host, unless the machine has changes of its own besides its key."""
-    for removed in removed_machines(store):
-        known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
-        if known and is_host_of(removed, host):
-            return removed
-    return None
+def predecessor(store: Store, machine: Machine, url: str, host: Facts) -> Machine | None:
+    """Return the removed machine of this host, unless the machine has changes of its own besides its key.
 
-
-def engine_installer(store: Store, machine: Machine, url: str, host: Facts) -> Machine | None:
-    """Return the removed machine of the same address and SSH host key that has left no certificate there.
-
-    It was undone but for the engine that it installed, or reached over SSH only.
+    One that has left no certificate there (undone but for the engine that it installed, or reached over SSH only) had
+    the same address and SSH host key.
     """
     pinned, address = pinned_known_hosts(machine), parse_url(url).host
-    if not (pinned.strip() and host.dockerd):
-        return None
     for removed in removed_machines(store):
-        alone = has_left_no_certificate(removed) and pinned_known_hosts(removed) == pinned
-        if alone and removed.url and parse_url(removed.url).host == address:
+        if has_left_no_certificate(removed):
+            is_same_key = bool(pinned.strip()) and pinned_known_hosts(removed) == pinned
+            is_same = host.dockerd and is_same_key and removed.url and parse_url(removed.url).host == address
+        else:
+            own = [change for change in machine.changes if not isinstance(change, KeyAuthorized)]
+            is_same = all(change in removed.changes for change in own) and is_host_of(removed, host)
+        if is_same:
             return removed
     return None
 
@@ -153,12 +148,3 @@ def agree_to_side_effects(
         raise CheckFailed(exc.cause, anyway) from exc
     if not is_meant:
         raise Declined(f'The host of "{machine.name}" was not changed', anyway)
-
-
-def take_over_history(held: Held, console: Console, removed: Machine) -> None:
-    console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
-    held.machine.changes = merge_changes(removed.changes, held.machine.changes)
-    held.write()
-    if not has_left_no_certificate(removed):
-        Identity.read(removed.directory).keep(held)
-    forget_removed(held.store, removed.name)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed
 from machinectl.hosts import shared_hosts
-from machinectl.hosts.host_owner import CA, has_left_no_certificate, take_over_history
+from machinectl.hosts.host_owner import CA, has_left_no_certificate
 from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summary, with_diff
 from machinectl.hosts.identity import Identity, settle_pending_held, store_pending
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.store.removed_machines import forget_removed
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
@@ -253,11 +254,15 @@ class HostRun:
     def take_over(self, removed: Machine) -> None:
         """Continue with a removed machine's history."""
         self.own_run = Revision.of_record(removed.revision).run
-        if self.held:
-            take_over_history(self.held, self.console, removed)
-            return
         self.machine.changes = merge_changes(removed.changes, self.machine.changes)
-        if not has_left_no_certificate(removed):
+        has_certificates = not has_left_no_certificate(removed)
+        if self.held:
+            self.console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
+            self.held.write()
+            if has_certificates:
+                Identity.read(removed.directory).keep(self.held)
+            forget_removed(self.store, removed.name)
+        elif has_certificates:
             self.machine.directory = removed.directory
 
     def rehearse(self, decision: Decision) -> None:

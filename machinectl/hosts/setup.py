@@ -124,10 +124,7 @@ class HostSetup:
         host, machine = run.host, run.machine
         if not self.allowed.force:
             host_owner.check_no_other_machine(run.store, machine, host)
-        removed = host_owner.predecessor(run.store, machine, host) or host_owner.engine_installer(
-            run.store, machine, run.url, host
-        )
-        if removed:
+        if removed := host_owner.predecessor(run.store, machine, run.url, host):
             run.take_over(removed)
         run.gives_way = self.allowed.take_over
         self.server = run.catch_up()

@@ -33,7 +33,10 @@ def renewed_identity(
     """Replace invalid certificates. `sans` are the server's names; `authority` replaces the CA."""
     if have.ca and have.client and not have.ca_key and authority is None:
         if any(of_kind(machine.changes, CaTrusted)):
-            raise ca_key_missing(machine)
+            raise MachineError(
+                f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
+                Hint("Put a copy of it there") | new_ca_hint(machine.name, "or make"),
+            )
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
             Hint("Keep it unchanged") | Hint("or register the host under another name to set it up"),
@@ -45,14 +48,8 @@ def renewed_identity(
     return signed(ca, server, valid_client(machine, ca, have))
 
 
-def ca_key_missing(machine: Machine) -> MachineError:
-    return MachineError(
-        f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
-        Hint("Put a copy of it there")
-        | Hint(
-            "or make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
-        ),
-    )
+def new_ca_hint(name: str, make: str = "Make") -> Hint:
+    return Hint(f"{make} a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", name)
 
 
 def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:

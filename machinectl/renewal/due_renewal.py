@@ -17,7 +17,7 @@ from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.parallel import run_at_once
 from machinectl.hosts.rollout_order import RolloutOrder
-from machinectl.hosts.signing import check_engine_clock
+from machinectl.hosts.signing import check_engine_clock, new_ca_hint
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching
@@ -99,9 +99,7 @@ def due_certificates(machine: Machine, window: LifetimeLeft) -> Due:
     if ca and min(end for _, end in due.values()) >= ca[0][1]:
         raise MachineError(
             f'The CA of "{machine.name}" is valid until {ca[0][1]:%Y-%m-%d}, and no certificate outlasts it',
-            Hint(
-                "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
-            ),
+            new_ca_hint(machine.name),
         )
     return Due(due.get("server.pem"), due.get("cert.pem"), min((end for _, end in dates.values()), default=None))
 

@@ -12,11 +12,10 @@ from machinectl.errors import CheckFailed
 from machinectl.hosts.host_owner import (
     check_no_other_machine,
     check_not_lost,
-    engine_installer,
     is_host_of,
     predecessor,
-    take_over_history,
 )
+from machinectl.hosts.host_run import RealRun
 from machinectl.hosts.identity import Identity, store_pending
 from machinectl.hosts.removal import warn_of_access
 from machinectl.machines.engine_options import EngineOptions
@@ -34,6 +33,7 @@ from machinectl.provision.host_changes import (
 )
 from tests.support.quiet import Quiet
 from tests.support.registered import added
+from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -43,6 +43,7 @@ GIVEN = CaTrusted(hashlib.sha256(CA).hexdigest())
 CHANGES = (FileCreated("/etc/docker/machinectl/environment"), GIVEN)
 ENGINE = PackageInstalled("docker.io")
 PIN = b"machinectl ssh-ed25519 AAAA\n"
+URL = "tcp://192.0.2.1:2376"
 KEY = KeyAuthorized("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
 
 
@@ -66,7 +67,7 @@ HOST = Facts(
 
 def machine(store: Store, name: str, *, changed: bool = True) -> Machine:
     """A machine whose server's certificate is named like it."""
-    made = Machine(name, "generic")
+    made = Machine(name, "generic", url=URL)
     made.changes = CHANGES if changed else ()
     files = {"ca.pem": CA, "server.pem": name.encode(), "server-key.pem": b" and its key"}
     return added(store, made, files)
@@ -109,7 +110,7 @@ def test_hosts_that_share_a_ca_are_not_taken_for_one_another(store: Store) -> No
     remove(store, "altair")
     remove(store, "vega")
     check_no_other_machine(store, Machine("rigel", "generic"), serving(b"of somebody else under the same CA"))
-    found = predecessor(store, Machine("rigel", "generic"), serving(b"vega and its key"))
+    found = predecessor(store, Machine("rigel", "generic"), URL, serving(b"vega and its key"))
     assert found
     assert found.name == "vega"
 
@@ -122,18 +123,18 @@ def test_a_new_machine_goes_on_with_the_removed_one_whatever_it_was_cut_at(
     machine(store, "orion")
     remove(store, "altair")
     remove(store, "orion")
-    rigel = Machine("rigel", "generic")
+    rigel = Machine("rigel", "generic", url=URL)
     rigel.changes = own
     added(store, rigel)
-    found = predecessor(store, rigel, serving(b"orion and its key"))
+    found = predecessor(store, rigel, URL, serving(b"orion and its key"))
     assert found
     with store.writing("rigel") as held:
-        take_over_history(held, Quiet(), found)
+        RealRun(held, Quiet(), RecordedHost("docker")).take_over(found)
         assert held.machine.changes == (*CHANGES, *(change for change in own if change is KEY))
         assert Identity.read(held.directory).server == b"orion"
     assert kept(store) == ["altair"]
     rigel.changes = (FileCreated("/etc/docker/machinectl/other"),)
-    assert predecessor(store, rigel, serving(b"altair and its key")) is None
+    assert predecessor(store, rigel, URL, serving(b"altair and its key")) is None
 
 
 @pytest.mark.parametrize(
@@ -158,11 +159,11 @@ def test_a_new_machine_of_a_host_that_was_undone_knows_who_installed_its_engine(
     rigel.changes = CHANGES
     added(store, rigel, {"known_hosts": pin, "ca.pem": CA})
     host = replace(HOST, dockerd=dockerd)
-    found = engine_installer(store, rigel, rigel.url, host)
+    found = predecessor(store, rigel, rigel.url, host)
     assert bool(found) is continued
     if found:
         with store.writing("rigel") as held:
-            take_over_history(held, Quiet(), found)
+            RealRun(held, Quiet(), RecordedHost("docker")).take_over(found)
             assert held.machine.changes == (ENGINE, *CHANGES)
             assert Identity.read(held.directory).ca == CA
         assert kept(store) == []
@@ -176,10 +177,10 @@ def test_a_new_machine_goes_on_with_the_history_of_one_that_was_reached_over_ssh
     remove(store, "orion")
     rigel = Machine("rigel", "generic", url="ssh://ops@192.0.2.1:22")
     added(store, rigel, {"known_hosts": PIN, "ca.pem": CA})
-    found = engine_installer(store, rigel, rigel.url, replace(HOST, dockerd="/usr/bin/dockerd"))
+    found = predecessor(store, rigel, rigel.url, replace(HOST, dockerd="/usr/bin/dockerd"))
     assert found
     with store.writing("rigel") as held:
-        take_over_history(held, Quiet(), found)
+        RealRun(held, Quiet(), RecordedHost("docker")).take_over(found)
         assert held.machine.changes == (joined,)
         assert Identity.read(held.directory).ca == CA
 
