@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.driver import Option, OptionValue
-    from machinectl.fleet.file_errors import Hidden
     from machinectl.fleet.host_reader import FleetHost
+    from machinectl.fleet.yaml_nodes import Hidden
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 

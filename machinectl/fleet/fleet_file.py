@@ -11,32 +11,36 @@ import yaml
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.atomic import read_file
 from machinectl.files.user_files import file_error
-from machinectl.fleet.file_errors import START, Faults, Hidden
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FLEET_KEY, FREE, GROUPS, HOSTS, INCLUDE, PARTS, SWARM, normal
-from machinectl.fleet.host_ranges import expand_hosts_part
-from machinectl.fleet.host_reader import HostReader
+from machinectl.fleet.host_reader import HostReader, Member
 from machinectl.fleet.key_values import KeyValues
 from machinectl.fleet.yaml_nodes import (
     LONGEST_FILE,
+    START,
+    Faults,
+    Hidden,
     MapEntry,
+    Wrong,
     entries_of,
+    inner_nodes,
     is_null,
     items_of,
     kind_of,
     made_mapping,
+    made_text,
     place,
     read_mapping,
 )
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES, NO_PROVISION, NO_TLS
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from machinectl.fleet.file_errors import Place
     from machinectl.fleet.host_reader import FleetHost, HostEntry
-    from machinectl.fleet.yaml_nodes import Entries
+    from machinectl.fleet.yaml_nodes import Entries, Node, Place
 
 
 DEFAULT_FILE = "fleet.yaml"
@@ -45,6 +49,7 @@ STDIN = "-"
 SHARED = (DEFAULTS, GROUPS, HOSTS)
 # Only these: errors quote fleet files, and other files may hold secrets.
 SUFFIXES = (".yaml", ".yml")
+JUMP = create_options.JUMP.name
 
 
 class FleetId(NamedTuple):
@@ -178,7 +183,55 @@ def included_files(root: yaml.MappingNode, file: str, faults: Faults) -> Iterato
             yield os.path.normpath(os.path.join(os.path.dirname(file), os.path.expanduser(node.value))), place(node)
 
 
-JUMP = create_options.JUMP.name
+def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
+    """Expand ranges; add errors."""
+    expanded: Entries = {}
+    for name, entry in hosts.items():
+        members: list[yaml.ScalarNode] = [entry.key]
+        values = [entry.value]
+        try:
+            if "[" in name:
+                members = [Member("", member, entry.key.start_mark) for member in expand_names(name)]
+                values = spread(entry.value, name, len(members))
+        except InvalidRange as exc:
+            faults.add(place(entry.key), f"{name!r}: {exc}")
+            continue
+        except Wrong as wrong:
+            faults.add(wrong.place, wrong.why)
+            continue
+        for key, value in zip(members, values, strict=True):
+            before = expanded.setdefault(key.value, MapEntry(key, value))
+            if before.key is not key:
+                faults.twice(place(key), key.value, place(before.key))
+    return expanded
+
+
+def has_range(node: Node) -> bool:
+    if isinstance(node, yaml.ScalarNode):
+        return VALUE_RANGE.search(node.value) is not None
+    return any(map(has_range, inner_nodes(node)))
+
+
+def spread(node: Node, name: str, count: int) -> list[Node]:
+    """Return a node for each host; without a range, it is the same. Raises Wrong."""
+    if not has_range(node):
+        return [node] * count
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            texts = expand_ranges(node.value, VALUE_RANGE)
+        except InvalidRange as exc:
+            raise Wrong(place(node), f"{node.value!r}: {exc}") from exc
+        if len(texts) != count:
+            raise Wrong(place(node), f"{node.value!r} has {len(texts)} values for the {count} hosts of {name!r}")
+        return [made_text(text, node) for text in texts]
+    rows = zip(*(spread(inner, name, count) for inner in inner_nodes(node)), strict=True)
+    if isinstance(node, yaml.SequenceNode):
+        return [yaml.SequenceNode("", list(row), node.start_mark) for row in rows]
+    keys = {key: entry.key for key, entry in entries_of(node).items()}
+    return [
+        made_mapping({text: MapEntry(key, value) for (text, key), value in zip(keys.items(), row, strict=True)}, node)
+        for row in rows
+    ]
 
 
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:

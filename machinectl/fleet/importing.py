@@ -17,7 +17,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, one_line, wrong_choice
 from machinectl.files.atomic import read_file
 from machinectl.files.user_files import file_error
-from machinectl.fleet.draft import Described, Draft, settled
+from machinectl.fleet.new_fleet import Described, Draft, settled
 from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.jump_hosts import HOST
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
@@ -25,7 +25,7 @@ from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.fleet.draft import Value
+    from machinectl.fleet.new_fleet import Value
 
 DRIVER = "generic"
 SSH_CONFIG = "ssh-config"
@@ -37,21 +37,16 @@ OF_SSH = re.compile(
 SECTION = re.compile(r"^\s*\[[^\]\n]+\]\s*$", re.MULTILINE)
 # OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
 DEEPEST = 16
-SSH_PORT = 22
-# By keys of fleet files. The last one that is set wins, as in Ansible.
-VARIABLES = {
-    "ip-address": ("ansible_host", "ansible_ssh_host"),
-    "ssh-user": ("ansible_user", "ansible_ssh_user"),
-    "ssh-port": ("ansible_port", "ansible_ssh_port"),
-    "ssh-key": ("ansible_private_key_file", "ansible_ssh_private_key_file"),
-}
-# By keys of fleet files.
+# Ansible's variables by keys of fleet files; each also has an older name with ssh_ in it.
+VARIABLES = {"ip-address": "host", "ssh-user": "user", "ssh-port": "port", "ssh-key": "private_key_file"}
+# ssh's options by keys of fleet files.
 OPTIONS = {"ip-address": "hostname", "ssh-user": "user", "ssh-port": "port", "ssh-key": "identityfile"}
 ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 CONNECTION = "ansible_connection"
-IMPORTED = frozenset({CONNECTION, *ARGUMENTS, *(name for names in VARIABLES.values() for name in names)})
+IMPORTED = frozenset(
+    {CONNECTION, *ARGUMENTS, *(f"ansible_{old}{name}" for name in VARIABLES.values() for old in ("", "ssh_"))}
+)
 OVER_SSH = frozenset({"", "ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"})
-TEMPLATE = re.compile(r"\{[{%#]")
 JUMP_ARGUMENT = re.compile(r"(?:-J\s*|-o\s*[\"']?ProxyJump[\s=]+)([^\s\"']+)", re.IGNORECASE)
 
 
@@ -83,30 +78,27 @@ def import_file(path: str, kind: str, machines: Sequence[str], notes: Notes) -> 
     """
     if kind and kind not in KINDS:
         raise wrong_choice("--from", kind, KINDS)
-    text = contents(path)
+    text = "" if os.path.isdir(path) else contents(path)
     is_config = kind == SSH_CONFIG or (not kind and OF_SSH.search(text) and not SECTION.search(text))
     imported = list(hosts_of_config(path, text, notes) if is_config else hosts_of_inventory(path, text, notes))
     if not imported:
         raise MachineError(f"{path} has no hosts with SSH", Hint("Name its kind: --from"))
-    names = machine_names(imported, notes)
+    names: dict[str, str] = {}
+    for host in imported:
+        names[host.name] = unused_name(host.name, {name.lower() for name in names.values()})
+        if names[host.name] != host.name:
+            notes.add(f"{host.name} is renamed to {names[host.name]}: names have letters, digits, - and .")
     hosts = [described(host, names, notes) for host in imported]
     heading = (f"Made of {path}, which was not changed. Check it, then: machinectl plan",)
     groups: dict[str, dict[str, Value]] = {
         as_group(name): {"labels": {as_group(name): ""}} for host in imported for name in host.groups
     }
     draft = settled(Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, groups), machines)
-    values = {host.name: host.keys.values() for host in hosts}
-    for line in draft.left_out:
-        # An included file may contain secrets.
-        for value in values.get(line.partition(" ")[0], ()):
-            line = line.replace(repr(value), "<value>")  # noqa: PLW2901 - the same line, without them
-        notes.lines[line] = None
+    notes.lines.update(dict.fromkeys(draft.left_out))
     return draft.text()
 
 
 def contents(path: str) -> str:
-    if os.path.isdir(path):
-        return ""
     try:
         return read_file(path, LONGEST_FILE).decode("utf-8-sig", "replace")
     except (OSError, ValueError) as exc:
@@ -115,24 +107,36 @@ def contents(path: str) -> str:
 
 
 def hosts_of_inventory(path: str, text: str, notes: Notes) -> Iterator[ImportedHost]:
+    """Yield the hosts that can be reached by SSH; note what is Ansible's own, and is skipped."""
     listed = printed_inventory(text) or ask_ansible(path)
     for name, groups in groups_of_hosts(listed).items():
-        variables = importable(name, listed["_meta"]["hostvars"].get(name, {}), notes)
+        variables = listed["_meta"]["hostvars"].get(name, {})
+        for variable in variables:
+            if variable.startswith("ansible_") and variable not in IMPORTED:
+                notes.add(f"{variable} is skipped")
         keys = {
-            key: next((variables[variable] for variable in reversed(names) if variable in variables), "")
-            for key, names in VARIABLES.items()
+            key: variables.get(f"ansible_ssh_{of}", variables.get(f"ansible_{of}")) for key, of in VARIABLES.items()
         }
-        arguments = " ".join(variables.get(argument) or "" for argument in ARGUMENTS)
-        if variables.get(CONNECTION, "") not in OVER_SSH:
+        unclear = [key for key, value in keys.items() if not is_plain(value)]
+        if str(variables.get(CONNECTION, "")) not in OVER_SSH:
             notes.add(f"{name} is left out: its {CONNECTION} is not SSH")
-        elif keys["ip-address"] is None:
+            continue
+        if "ip-address" in unclear:
             notes.add(f"{name} is left out: only Ansible can tell its address")
-        else:
-            if JUMP_ARGUMENT.sub("", arguments).strip():
-                notes.add("further arguments of ssh are skipped")
-            jumps = JUMP_ARGUMENT.findall(arguments)
-            login = {"ip-address": name} | {key: value for key, value in keys.items() if value}
-            yield ImportedHost(name, login, jumps[-1] if jumps else "", groups)
+            continue
+        for key in unclear:
+            notes.add(f"{key} of {name} is skipped: it is a template or in Ansible's vault")
+        arguments = " ".join(str(variables.get(argument, "")) for argument in ARGUMENTS)
+        if JUMP_ARGUMENT.sub("", arguments).strip():
+            notes.add("further arguments of ssh are skipped")
+        login = {key: str(value) for key, value in keys.items() if value and key not in unclear}
+        jump = JUMP_ARGUMENT.findall(arguments)[-1:]
+        yield ImportedHost(name, {"ip-address": name} | login, "".join(jump), groups)
+
+
+def is_plain(value: object) -> bool:
+    """Return whether a variable's value is no template, and not in Ansible's vault."""
+    return value is None or (isinstance(value, str | int) and not re.search(r"\{[{%#]", str(value)))
 
 
 def printed_inventory(text: str) -> dict[str, Any] | None:
@@ -180,20 +184,6 @@ def groups_of_hosts(listed: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(names) for name, names in groups.items()}
 
 
-def importable(host: str, variables: dict[str, Any], notes: Notes) -> dict[str, str | None]:
-    """Return Ansible's own variables as texts, None for those that only Ansible can read; note the others."""
-    texts: dict[str, str | None] = {}
-    for name, value in variables.items():
-        if name in IMPORTED:
-            is_text = isinstance(value, str | int) and not TEMPLATE.search(str(value))
-            texts[name] = str(value) if is_text else None
-            if not is_text:
-                notes.add(f"{name} of {host} is skipped: it is a template or in Ansible's vault")
-        elif name.startswith("ansible_"):
-            notes.add(f"{name} is skipped")
-    return texts
-
-
 def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost]:
     """Yield the names in Host lines, without patterns, with what ssh makes of them."""
     default = ssh_options(path, os.devnull, "host")
@@ -201,10 +191,10 @@ def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost
         options = {key: value for key, value in ssh_options(path, path, name).items() if default.get(key) != value}
         if "proxycommand" in options:
             notes.add(f"ProxyCommand of {name} is skipped")
-        key = options.get("identityfile", "")
-        if "%" in key or "${" in key:
+        if re.search(r"%|\$\{", options.get("identityfile", "")):
             notes.add(f"IdentityFile of {name} is skipped: only ssh can expand it")
             options["identityfile"] = ""
+        # ssh prints the name in lower case.
         if options["hostname"] == name.lower():
             options["hostname"] = name
         keys = {key: options[option] for key, option in OPTIONS.items() if options.get(option)}
@@ -213,15 +203,12 @@ def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost
 
 def names_in(text: str, depth: int = 0) -> Iterator[str]:
     for keyword, line in OF_SSH.findall(text):
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError:
-            words = line.split()
         if keyword.lower() == "host":
+            words = line.partition("#")[0].replace('"', " ").split()
             yield from (word for word in words if not re.search(r"^-|[*?!]", word))
         elif keyword.lower() == "include" and depth < DEEPEST:
             # ssh looks for relative names in ~/.ssh.
-            for pattern in words:
+            for pattern in line.split():
                 for file in sorted(glob.glob(os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern)))):
                     yield from names_in(contents(file), depth + 1)
 
@@ -236,28 +223,8 @@ def ssh_options(path: str, config: str, host: str) -> dict[str, str]:
         raise MachineError(f"Only ssh can read {path}, and there is no ssh", install) from exc
     if done.returncode:
         raise MachineError(f"ssh cannot read {path}", Hint("See why", shlex.join(command)))
-    options: dict[str, str] = {}
-    for line in done.stdout.splitlines():
-        keyword, _, value = line.partition(" ")
-        options.setdefault(keyword, value)
-    return options
-
-
-def machine_names(imported: Sequence[ImportedHost], notes: Notes) -> dict[str, str]:
-    """Return valid and unique names by the hosts' own."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for host in imported:
-        name = first = as_name(host.name)
-        number = 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{first}-{number}"
-        taken.add(name.lower())
-        names[host.name] = name
-        if name != host.name:
-            notes.add(f"{host.name} is renamed to {name}: names have letters, digits, - and .")
-    return names
+    # The first one counts.
+    return dict(line.split(" ", 1) for line in reversed(done.stdout.splitlines()) if " " in line)
 
 
 def described(host: ImportedHost, names: dict[str, str], notes: Notes) -> Described:
@@ -267,8 +234,6 @@ def described(host: ImportedHost, names: dict[str, str], notes: Notes) -> Descri
         keys["ssh-key"] = os.path.abspath(os.path.join(os.path.dirname(notes.path), key))
     if port.isdecimal():
         keys["ssh-port"] = int(port)
-    if keys.get("ssh-port") == SSH_PORT:
-        del keys["ssh-port"]
     if host.groups:
         keys["groups"] = tuple(map(as_group, host.groups))
     jump = host.jump.removeprefix("ssh://").rstrip("/")
@@ -284,6 +249,11 @@ def as_group(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text) or "-"
 
 
-def as_name(text: str) -> str:
+def unused_name(text: str, taken: set[str]) -> str:
+    """Return a name that a machine can have, and that is not `taken` in any case."""
     name = "".join(letter if letter in NAME_CHARACTERS else "-" for letter in text).lstrip("-.")[:LONGEST_NAME]
-    return name or "host"
+    number, unused = 1, name or "host"
+    while unused.lower() in taken:
+        number += 1
+        unused = f"{name}-{number}"
+    return unused

@@ -16,17 +16,15 @@ import yaml
 
 from machinectl.errors import MachineError
 from machinectl.files.user_files import is_exposed
-from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
-from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
+from machinectl.fleet.yaml_nodes import Wrong, is_null, items_of, kind_of, place
 from machinectl.machines.engine_options import each_once, read_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.file_errors import Faults, Place
-    from machinectl.fleet.yaml_nodes import Node
+    from machinectl.fleet.yaml_nodes import Faults, Node, Place
 
 T = TypeVar("T")
 # YAML 1.1's words (https://yaml.org/type/bool.html).

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.fleet.differences import differences, has_certificates, has_ssh, options_of, without_variables
-from machinectl.fleet.file_errors import Faults
 from machinectl.fleet.fleet_file import called, read_fleet
 from machinectl.fleet.fleet_keys import normal
 from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep
+from machinectl.fleet.yaml_nodes import Faults
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.machines.selection import both_chosen, matching

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.file_errors import Hidden
+from machinectl.fleet.yaml_nodes import Hidden
 from machinectl.machines.store.store_paths import now
 from machinectl.masking import without_secret
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import ranges
-from machinectl.fleet.file_errors import WrongFile
+from machinectl.fleet.yaml_nodes import WrongFile
 from tests.support.fleet_file import fault, parsed
 
 GENERIC = "defaults: {driver: generic}\nhosts:\n"

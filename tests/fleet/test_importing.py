@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import parse_fleet
-from machinectl.fleet.importing import Notes, as_name, import_file
+from machinectl.fleet.importing import Notes, import_file, unused_name
 from machinectl.machines.record import is_name
 from tests.support.ansible import run
 from tests.support.in_process import machinectl
@@ -111,7 +111,7 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
         "web_1 is renamed to web-1: names have letters, digits, - and .",
         "web-1 is renamed to web-1-2: names have letters, digits, - and .",
         "ansible_password is skipped",
-        "ansible_user of web-1 is skipped: it is a template or in Ansible's vault",
+        "ssh-user of web-1 is skipped: it is a template or in Ansible's vault",
         "localhost is left out: its ansible_connection is not SSH",
         "far is left out: only Ansible can tell its address",
         "further arguments of ssh are skipped",
@@ -119,8 +119,11 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
     ):
         assert f"Warning: {path}: {line}" in done.stderr
     assert "Warning: twin is left out: twin has the same ip-address and ssh-port as web-1-2" in done.stderr
-    assert "Warning: bad- is left out: ssh-port is a whole number, this is <value>" in done.stderr
-    assert "Warning: db is left out: ip-address: --ip-address <value> is neither an address nor a name" in done.stderr
+    assert "Warning: bad- is left out: ssh-port is a whole number, this is 'ssh'" in done.stderr
+    assert (
+        "Warning: db is left out: ip-address: --ip-address '192.0.2.9 ; rm' is neither an address nor a name"
+        in done.stderr
+    )
 
 
 def test_without_ansible_the_error_says_what_to_type_where_it_is(
@@ -198,4 +201,4 @@ def test_no_error_shows_what_a_wrong_file_holds(store: Store, tmp_path: Path, te
 
 @given(st.text())
 def test_any_name_becomes_one_that_a_machine_can_have(name: str) -> None:
-    assert is_name(as_name(name))
+    assert is_name(unused_name(name, set()))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
+from machinectl.fleet.yaml_nodes import WrongFile
 from tests.fleet.test_json_schema import accepts
 
 if TYPE_CHECKING:

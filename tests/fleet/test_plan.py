@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.plan import plan
 from machinectl.fleet.plan_steps import FleetPlan, has_changes
+from machinectl.fleet.yaml_nodes import WrongFile
 from machinectl.hosts.host_plan import Outcome
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.held_machines import record_failure

@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import Fleet, FleetId
 from machinectl.fleet.host_reader import FleetHost
 from machinectl.fleet.plan import planned_steps
 from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep, difference_text, step_as_json
+from machinectl.fleet.yaml_nodes import Place, WrongFile
 from machinectl.hosts import certificate_files
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity

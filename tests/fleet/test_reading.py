@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import FleetId, read_fleet
 from machinectl.fleet.host_reader import HostLogin
-from machinectl.fleet.yaml_nodes import LONGEST_FILE
+from machinectl.fleet.yaml_nodes import LONGEST_FILE, Place, WrongFile
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said

@@ -9,8 +9,8 @@ import pytest
 from machinectl.driver import Option, installed_drivers
 from machinectl.errors import Hint, UsageError
 from machinectl.fleet import fleet_keys
-from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.host_reader import HostLogin
+from machinectl.fleet.yaml_nodes import WrongFile
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import Hint
-from machinectl.fleet.file_errors import Hidden
 from machinectl.fleet.key_values import expand_variables
+from machinectl.fleet.yaml_nodes import Hidden
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.ssh.ssh_errors import LONGEST, SSHError
 from tests.support.fleet_file import HOST, fault_of, only

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.draft import Draft, comment, settled, yaml_lines
 from machinectl.fleet.fleet_file import parse_fleet
-from machinectl.fleet.new_fleet import TEMPLATE, fleet_init, machine_entry
+from machinectl.fleet.new_fleet import TEMPLATE, Draft, comment, fleet_init, machine_entry, settled, yaml_lines
 from machinectl.fleet.plan import planned_steps
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from machinectl.fleet.file_errors import Faults, Place, WrongFile
-from machinectl.fleet.yaml_nodes import DEEPEST, entries_of, items_of, place, read_mapping
+from machinectl.fleet.yaml_nodes import DEEPEST, Faults, Place, WrongFile, entries_of, items_of, place, read_mapping
 from tests.support.fleet_file import fault
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import parse_fleet
+from machinectl.fleet.yaml_nodes import WrongFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
