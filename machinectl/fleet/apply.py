@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
-    from machinectl.swarm.swarm_roles import Roles
+    from machinectl.swarm.swarm_members import Roles
 
     # Yields the machines whose last phase it was.
     ApplyPhase = Callable[[ApplyRun, Console], Iterable[Result]]
@@ -172,7 +172,7 @@ def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
     }
     if wanted:
         from machinectl.machines.swarm_node import node_of
-        from machinectl.swarm.swarm_roles import Roles
+        from machinectl.swarm.swarm_members import Roles
 
         others = {
             name: node.role
@@ -230,12 +230,8 @@ def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Remove machines before their jump hosts: undoing them needs those."""
     if not run.to_remove:
         return
-    from machinectl.swarm_nodes.membership import machines_needed_for_quorum
-
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
-    staying = machines_needed_for_quorum(run.store, run.to_remove)
-    yield from (Result(name, Did.FAILED, why) for name, why in staying.items())
-    names = [name for name in run.to_remove if name not in staying]
+    names = list(run.to_remove)
     order = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
     yield from run.at_once(console, names, machine_changes.remove_from_fleet, order)
     yield from machine_changes.not_begun(order, '"{other}" is reached through "{name}", and was not removed')

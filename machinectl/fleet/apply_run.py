@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
-    from machinectl.swarm.swarm_roles import Roles
+    from machinectl.swarm.swarm_members import Roles
 
 # Actions that work on hosts in the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)

@@ -19,7 +19,6 @@ from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
 from machinectl.machines.record import check_ready
 from machinectl.machines.swarm_node import JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.name_resolution import addresses_of
-from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
 from machinectl.quantities import first_names
 from machinectl.swarm_nodes.leaving import HEARD_WITHIN, SwarmDeparture
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
-    from machinectl.provision.facts.host_facts import Facts
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Joining:
                 save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
-                learn_begun(held, console)
+                learn_joined(held, console)
         console.note(
             f'"{machine.name}" is the first node of its swarm',
             Hint("Add other machines to it", "machinectl swarm join", machine.name, "<NAME>"),
@@ -109,11 +107,6 @@ class Joining:
         """Record the node; return why it cannot join."""
         name = held.name
         known = update_recorded_node(held, state)
-        if state.state == "locked":
-            return MachineError(
-                f'The engine of "{name}" is a node of a swarm that is locked',
-                Hint("Unlock it", "docker --context", name, "swarm", "unlock"),
-            )
         if known is None or state.node not in {"", known.node}:
             return MachineError(
                 f'"{name}" is already in a swarm that no manager known here belongs to ({state.state})',
@@ -142,7 +135,7 @@ def leave_swarm(held: Held, console: Console, login: Login, *, force: bool) -> N
 
 def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
     """Join with the manager's token; on a timeout, leave and raise MachineError."""
-    managers = [node.manages_at for node in to.managers if node.manages_at]
+    managers = [node.manages_at for node in to.nodes if node.manages and node.manages_at]
     tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
     try:
@@ -179,38 +172,27 @@ def make_node(held: Held, do: Callable[[], None]) -> None:
         raise
 
 
-def learn_begun(held: Held, console: Console) -> None:
-    def is_manager() -> bool:
-        node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
-        return node is not None and node.manages
-
-    if not wait_until(console, is_manager, HEARD_WITHIN):
-        raise MachineError(
-            f'"{held.name}" started a swarm, but its engine does not report that it manages one',
-            Hint("See", "machinectl swarm status", held.name),
-        )
-
-
-def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
-    """Record the new node; the machine was node `before`."""
+def learn_joined(held: Held, console: Console, to: Manager | None = None, before: str = "") -> None:
+    """Record the new node of a manager's swarm, or of its own; the machine was node `before`."""
 
     def is_listed() -> bool:
         state = swarm_api.membership(endpoint_of(held.machine))
         # A node listed before is another machine.
-        is_new = to.node(state.node) is None or state.node == before
-        node = update_recorded_node(held, state) if is_new else None
-        return node is not None and node.membership == MEMBER
+        if to and to.node(state.node) is not None and state.node != before:
+            return False
+        node = update_recorded_node(held, state)
+        return node is not None and node.membership == MEMBER and (to is not None or node.manages)
 
     if not wait_until(console, is_listed, HEARD_WITHIN):
         raise MachineError(
-            f'The managers do not list "{held.name}" as a new node after {HEARD_WITHIN:.0f} s',
-            Hint("See", "machinectl swarm status", to.machine.name),
+            f'No manager lists "{held.name}" as a new node after {HEARD_WITHIN:.0f} s',
+            Hint("See", "machinectl swarm status", to.machine.name if to else held.name),
         )
 
 
 @contextmanager
 def prepared_for_swarm(held: Held, console: Console, login: Login, state: Membership) -> Iterator[None]:
-    """Turn live-restore off, undone if the body fails; warn of closed ports."""
+    """Turn live-restore off, undone if the body fails."""
     ssh = ssh_or_none(held.machine)
     if ssh is None:
         if state.live_restore:
@@ -226,19 +208,10 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
         run = RealRun(held, console, root)
         run.look()
         run.catch_up()
-        if ports := closed_ports(run.host):
-            console.warn(
-                f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
-            )
         way.push(undo_after(run, after_failure))
         if decision := live_restore.turn_off_for_swarm(run.host, target_of(held.machine)):
             run.make(decision)
         yield
-
-
-def closed_ports(host: Facts) -> list[str]:
-    """Return the Swarm ports, such as 2377/tcp, that the firewall closes."""
-    return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
 
 
 def address_of(machine: Machine, command: str) -> str:

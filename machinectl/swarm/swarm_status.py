@@ -52,18 +52,15 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     for name in names:
         if name not in there:
             failed = next((one.failure for one in asked if one.machine.name == name and one.failure), None)
-            raise failed or no_node_error(name, is_node=name in said and said[name].is_in)
+            why = "is in no swarm"
+            if name in said and said[name].is_in:
+                why = "calls itself a node of a swarm, but no known manager confirms that"
+            raise failed or MachineError(
+                f'"{name}" {why}',
+                Hint("Begin one", "machinectl swarm init", name)
+                | Hint("or join one", "machinectl swarm join", "<MANAGER>", name),
+            )
     return [swarm_report(believed, known) for known in clusters.values()]
-
-
-def no_node_error(name: str, *, is_node: bool) -> MachineError:
-    register = Hint("Register one of its managers", "machinectl create") | Hint("then", "machinectl swarm status")
-    if is_node:
-        return MachineError(f'"{name}" calls itself a node of a swarm, but no known manager confirms that', register)
-    begin = Hint("Begin one", "machinectl swarm init", name)
-    return MachineError(
-        f'"{name}" is in no swarm', begin | Hint("or join one", "machinectl swarm join", "<MANAGER>", name)
-    )
 
 
 def machines_to_query(store: Store, names: Sequence[str]) -> list[str]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.store_paths import Lock
@@ -39,9 +38,7 @@ Result = TypeVar("Result")
 ACTIVE, DRAIN, REACHABLE = "active", "drain", "reachable"
 # Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
-# Seconds to wait for a lost manager before another one restarts.
-VOTES_WITHIN = 60.0
-# Seconds until a new leader reaches a manager that was off before: gRPC tries again after up to 120, and a fifth more.
+# Seconds to wait for a lost manager before another one restarts: gRPC of a new leader tries again after up to 144.
 RECONNECTED_WITHIN = 150.0
 # Seconds for a node to rejoin after its engine restarts.
 BACK_WITHIN = 60.0
@@ -65,12 +62,14 @@ class DrainManager:
         return not self.has_other_nodes and any(node.state == "unknown" for node in self._others)
 
     @property
-    def lost_managers(self) -> list[Node]:
-        return [node for node in self.manager.managers if node.reachability != REACHABLE]
-
-    @property
     def _others(self) -> list[Node]:
         return [node for node in self.manager.nodes if node.id != self.node.id]
+
+    @property
+    def keeps_quorum(self) -> bool:
+        """Whether the other managers keep a quorum, or waiting cannot help."""
+        quorum = Quorum.of(self.manager.nodes)
+        return self.node.reachability != REACHABLE or quorum.reachable == quorum.managers or quorum.spare > 0
 
     def drain(self, console: Console, name: str) -> None:
         """Drain the node, and wait until its tasks have moved."""
@@ -117,10 +116,8 @@ def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: 
         hint = Hint("machinectl does not know its swarm")
         # A machine that is new is forgotten if its host is refused.
         if machine.phase is Phase.READY or machine.changes:
-            manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
-            hint |= Hint("Name a manager of it", "machinectl swarm status", manager)
-        hint |= Hint("or restart the engine without draining the node: --restart-swarm")
-        return replace(given, undrained=hint)
+            hint |= Hint("Name a manager of it", "machinectl swarm status", "<MANAGER>")
+        return replace(given, undrained=hint | Hint("or restart the engine without draining: --restart-swarm"))
     return replace(given, restart_swarm=drainer is not None and drainer.has_other_nodes)
 
 
@@ -141,25 +138,19 @@ def find_manager_of_node(
     After an election, wait `within` seconds (ELECTION) for the leader, and as long for other nodes.
     """
     end = time.monotonic() + (managers.ELECTION if within is None else within)
+    known = on_record(machine)
     while True:
-        drainer = ask_for_node(store, console, machine, node_id, within)
+        drainer, swarms = None, TrustedSwarms(store)
+        is_known = known is not None and known.node == node_id and known.cluster
+        for cluster in [known.cluster] if known and is_known else swarms.clusters:
+            manager = find_answering_manager(swarms.managers(cluster, last=machine.name), within, console.pause)
+            node = manager.node(node_id) if isinstance(manager, Manager) else None
+            if isinstance(manager, Manager) and node and swarms.is_node_of(machine, manager, node):
+                drainer = DrainManager(store, manager, node)
+                break
         if drainer is None or not drainer.awaits_nodes or time.monotonic() >= end:
             return drainer
         console.pause(managers.PAUSE)
-
-
-def ask_for_node(
-    store: Store, console: Console, machine: Machine, node_id: str, within: float | None
-) -> DrainManager | None:
-    swarms = TrustedSwarms(store)
-    known = on_record(machine)
-    is_known = known is not None and known.node == node_id and known.cluster
-    for cluster in [known.cluster] if known and is_known else swarms.clusters:
-        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within, console.pause)
-        node = found.node(node_id) if isinstance(found, Manager) else None
-        if isinstance(found, Manager) and node and swarms.is_node_of(machine, found, node):
-            return DrainManager(store, found, node)
-    return None
 
 
 @contextmanager
@@ -202,43 +193,21 @@ def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
     def is_safe() -> bool:
         nonlocal drainer
         drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
-        return drainer is not None and keeps_quorum(drainer)
+        return drainer is not None and drainer.keeps_quorum
 
     title = f'Waiting until the swarm has a quorum without "{held.name}"'
-    is_whole = wait_until(console, is_safe, VOTES_WITHIN, title)
-    lost = {node.id for node in drainer.lost_managers} if drainer else set()
-    if not is_whole and any(is_up(machine) for machine, known in on_records(held.store) if known.node in lost):
-        is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
+    is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
     if drainer is None or (is_whole and drainer.awaits_nodes):
         drainer = require_manager_of_node(held, console, node_id)
-    if not keeps_quorum(drainer):
-        raise quorum_lost(held.name, drainer)
-    return drainer
-
-
-def keeps_quorum(drainer: DrainManager) -> bool:
-    """Return whether the others keep a quorum, or waiting cannot help."""
-    quorum = Quorum.of(drainer.manager.nodes)
-    is_vote = drainer.node.reachability == REACHABLE
-    return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
-
-
-def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
+    if drainer.keeps_quorum:
+        return drainer
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
-    lost = drainer.lost_managers
-    hint = Hint("Wait until its swarm has them back", "machinectl swarm status", name)
-    for machine in [names[node.id] for node in lost if node.id in names][:1]:
-        hint = Hint("Find out why", "machinectl doctor", machine) | hint
+    lost = [node for node in drainer.manager.nodes if node.manages and node.reachability != REACHABLE]
     shown = first_names([names.get(node.id) or node.hostname or node.id for node in lost])
-    return MachineError(f'While "{name}" restarts, its swarm would have no quorum: {shown} cannot be reached', hint)
-
-
-def is_up(machine: Machine) -> bool:
-    """Return whether an engine calls itself a manager: enough to wait for it, not to believe it."""
-    try:
-        return swarm_api.membership(endpoint_of(machine)).manages
-    except MachineError:
-        return False
+    raise MachineError(
+        f'While "{held.name}" restarts, its swarm would have no quorum: {shown} cannot be reached',
+        Hint("Wait until its swarm has them back", "machinectl swarm status", held.name),
+    )
 
 
 def require_manager_of_node(held: Held, console: Console, node_id: str) -> DrainManager:

@@ -71,15 +71,24 @@ class SwarmDeparture:
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
             save_node(held, None)
             return
-        if listed.manages:
-            self._check_quorum(held, Quorum.of(other.nodes), is_reachable=listed.reachability == "reachable")
+        others = Quorum.of(each for each in other.nodes if each.id != node.node)
+        if listed.manages and others.spare < 0 and not self.force:
+            raise MachineError(
+                f'Without "{held.name}" the swarm has no quorum: {others.reachable} of its {others.managers} other '
+                f"managers can be reached, and {others.needed} must be",
+                stay_or_leave(held.name),
+            )
         record_membership(held, node, LEAVING)
         drainer = draining.DrainManager(held.store, other, listed)
         if drainer.has_other_nodes:
             with draining.swarm_locked(held, console, node):
                 draining.drain_node(held, console, drainer)
         if listed.manages:
-            self._demote(held, console, node)
+            with console.step(f'Demoting "{held.name}" to a worker'):
+                demote_manager(held, console, node)
+                # The engine refuses to leave as a manager.
+                endpoint = endpoint_of(held.machine)
+                wait_until(console, lambda: not swarm_api.membership(endpoint).manages, HEARD_WITHIN)
         with console.step(f'Leaving the swarm "{node.swarm}": "{held.name}"'):
             swarm_api.leave_swarm(endpoint_of(held.machine), force=self.force)
         self._forget(held, console, node)
@@ -95,34 +104,11 @@ class SwarmDeparture:
             record_membership(held, known, LEAVING)
         with console.step(f'Leaving the swarm "{node.swarm}": "{name}"'):
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
-        if known and TrustedSwarms(held.store).has_others(name, node.cluster):
-            finish = Hint("When a manager answers", "machinectl swarm leave", name)
-            console.warn(f'The managers still list "{name}"', finish)
-            return
-        save_node(held, None)
-        if node.node and node.role != MANAGER:
+        is_listed = known is not None and TrustedSwarms(held.store).has_others(name, node.cluster)
+        if is_listed or (node.node and node.role != MANAGER):
             console.warn(f'The managers still list "{name}"', Hint("On a manager", "docker node rm", node.node))
-
-    def _check_quorum(self, held: Held, quorum: Quorum, *, is_reachable: bool) -> None:
-        left = quorum.reachable - is_reachable
-        needed = (quorum.managers - 1) // 2 + 1
-        if left < needed and not self.force:
-            raise MachineError(
-                f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
-                f"can be reached, and {needed} must be",
-                stay_or_leave(held.name),
-            )
-
-    def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
-        with console.step(f'Demoting "{held.name}" to a worker'):
-            demote_manager(held, console, node)
-            where_it_is = endpoint_of(held.machine)
-            is_worker = wait_until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
-            if not (is_worker or self.force):
-                raise MachineError(
-                    f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was demoted',
-                    Hint("Try again, or leave anyway", "machinectl swarm leave --force", held.name),
-                )
+        if not is_listed:
+            save_node(held, None)
 
     def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
         """Remove a node whose engine does not answer."""
@@ -215,18 +201,15 @@ def another_manager(held: Held, node: SwarmNode) -> Manager | None:
 
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
-    name, is_last = held.name, False
+    name = held.name
     if node.role == MANAGER:
         with suppress(MachineError):
-            is_last = Quorum.of(swarm_api.nodes(endpoint_of(held.machine))).managers == 1
-    if not is_last:
-        why = f'No other manager of the swarm of "{name}" is a machine here that answers: it would leave undrained'
-        return MachineError(why, stay_or_leave(name))
-    return MachineError(
-        f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it, and its services and secrets',
-        Hint("Make another machine one", "machinectl swarm join --manager", name, "<NAME>")
-        | Hint("or end the swarm", "machinectl swarm leave --force", name),
-    )
+            if Quorum.of(swarm_api.nodes(endpoint_of(held.machine))).managers == 1:
+                why = f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it'
+                join = Hint("Make another machine one", "machinectl swarm join --manager", name, "<NAME>")
+                return MachineError(why, join | Hint("or end the swarm", "machinectl swarm leave --force", name))
+    why = f'No other manager of the swarm of "{name}" is a machine here that answers: it would leave undrained'
+    return MachineError(why, stay_or_leave(name))
 
 
 def stay_or_leave(name: str) -> Hint:

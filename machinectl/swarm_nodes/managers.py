@@ -14,6 +14,7 @@ from machinectl.engine.probe import failed_probe
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of, on_record
+from machinectl.quantities import plural
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -66,10 +67,6 @@ class Manager:
     def node(self, node_id: str) -> Node | None:
         return next((node for node in self.nodes if node_id and node.id == node_id), None)
 
-    @property
-    def managers(self) -> list[Node]:
-        return [node for node in self.nodes if node.manages]
-
 
 @dataclass(frozen=True)
 class Quorum:
@@ -96,10 +93,7 @@ class Quorum:
     def outlook(self) -> str:
         if self.spare < 0:
             return "It has no quorum: running tasks continue, but nothing can be changed, moved or started"
-        if self.spare == 0:
-            return "It loses its quorum if one more manager fails"
-        more = "one more manager fails" if self.spare == 1 else f"{self.spare} more managers fail"
-        return f"It keeps its quorum if {more}"
+        return f"{plural(self.spare, 'more manager')} may fail before it loses its quorum"
 
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], found: NoManager) -> MachineError:
@@ -138,7 +132,11 @@ def find_answering_manager(
                 none = NoManager(why, leaderless=any(swarm_api.LEADERLESS in each.said for each in failures))
             if not any(each.state is State.TIMEOUT for each in failures):
                 break
-        if not any(map(is_leader_missing, failures)) or time.monotonic() >= end:
+        # A manager that waits for a leader says so, or is up but does not answer.
+        is_electing = any(
+            swarm_api.is_electing(each.said) or (each.state is State.TIMEOUT and not each.silent) for each in failures
+        )
+        if not is_electing or time.monotonic() >= end:
             return none
         pause(PAUSE)
 
@@ -154,11 +152,6 @@ def require_answering_manager(
     if isinstance(found, Manager):
         return found
     raise no_manager_error(swarm, [machine.name for machine in candidates], found)
-
-
-def is_leader_missing(found: Probe) -> bool:
-    """Return whether a manager waits for a leader: it says so, or is up but does not answer."""
-    return swarm_api.is_electing(found.said) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Manager | None, list[Probe]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
-from machinectl.errors import Hint, MachineError
 from machinectl.machines.swarm_node import (
     JOINING,
     LEAVING,
@@ -30,7 +29,7 @@ from machinectl.swarm_nodes import managers
 from machinectl.swarm_nodes.managers import PAUSE, Manager, NoManager, find_answering_manager, require_answering_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from machinectl.engine.swarm_api import Membership, Node
     from machinectl.machines.record import Machine
@@ -177,23 +176,6 @@ def find_manager(store: Store, name: str) -> Manager:
     """Return a manager that answers, by the swarm's or a machine's name. Raises MachineError."""
     there = swarm_nodes(store, name)
     return require_answering_manager(there[0][1].swarm or name, [machine for machine, node in there if node.manages])
-
-
-def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Return machines whose removal leaves too few managers known here; a swarm may go as a whole."""
-    swarms = TrustedSwarms(store)
-    found: dict[str, MachineError] = {}
-    for cluster in swarms.clusters:
-        known = [machine.name for machine in swarms.managers(cluster)]
-        goes = [name for name in known if name in names]
-        left = len(known) - len(goes)
-        if not goes or left >= len(known) // 2 + 1 or swarms.machines_of(cluster).issubset(names):
-            continue
-        why = f"Without {' '.join(goes)}, only {left} of the {len(known)} managers of its swarm would be known here"
-        hint = Hint("Make them leave it first", "machinectl swarm leave", *goes)
-        hint |= Hint("or remove them anyway", "machinectl rm", *goes)
-        found |= {name: MachineError(why, hint) for name in goes}
-    return found
 
 
 def call_manager(

@@ -24,7 +24,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.swarm.swarm_join import Joining
-from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm.swarm_members import Roles
 from machinectl.swarm_nodes import draining
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet

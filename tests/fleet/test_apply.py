@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
-    from machinectl.swarm.swarm_roles import Roles
+    from machinectl.swarm.swarm_members import Roles
 
 OPTIONS = ApplyOptions("/srv/fleet.yaml", Login(), NOTHING_SPECIAL)
 TWO = """

@@ -16,7 +16,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
 from machinectl.swarm.swarm_join import Joining
-from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm.swarm_members import Roles
 from machinectl.swarm_nodes import managers
 from machinectl.swarm_nodes.membership import save_node
 from tests.support.in_process import machinectl
@@ -236,7 +236,7 @@ def test_contexts_that_are_switched_off_stay_so(
 
 def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: Store, swarms: Swarms) -> None:
     told = succeeds(store, "swarm", "status")
-    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIt loses its quorum if one more manager fails")
+    assert told.startswith("Swarm m1: 2 managers, 1 worker\n0 more managers may fail before it loses its quorum")
     [found] = json.loads(succeeds(store, "swarm", "status", "--json", "w1"))
     assert (found["Managers"], found["ReachableManagers"], found["ManagersToSpare"]) == (2, 2, 0)
     assert [node["Machine"] for node in found["Nodes"]] == ["m1", "m2", "w1"]

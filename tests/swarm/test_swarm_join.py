@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,6 @@ from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.swarm import swarm_join
 from tests.support.quiet import Quiet
@@ -65,23 +63,3 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
         raise KeyboardInterrupt
     assert "machinectl provision orion" in console.warnings[-1]
     assert len(host.jobs) == 1
-
-
-@pytest.mark.parametrize(
-    ("rules", "blocked"),
-    [
-        ({}, []),
-        ({"iptables": "-P INPUT ACCEPT"}, []),
-        ({"iptables": "-P INPUT DROP"}, ["2377/tcp", "7946/tcp", "7946/udp", "4789/udp"]),
-        (
-            {"iptables": "-P INPUT DROP\n-A INPUT -p tcp -m tcp --dport 7946 -j ACCEPT"},
-            ["2377/tcp", "7946/udp", "4789/udp"],
-        ),
-        ({"iptables": "-P INPUT ACCEPT\n-A INPUT -p udp -m udp --dport 4789 -j DROP"}, ["4789/udp"]),
-        ({"firewalld": "2376/tcp 2377/tcp 7946/udp"}, ["7946/tcp", "4789/udp"]),
-        ({"ufw": "### tuple ### allow any 7946 0.0.0.0/0 any 0.0.0.0/0 in"}, ["2377/tcp", "4789/udp"]),
-    ],
-)
-def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
-    there = replace(parse_facts(RecordedHost("docker").facts), firewalls=rules)
-    assert swarm_join.closed_ports(there) == blocked

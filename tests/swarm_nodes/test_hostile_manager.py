@@ -13,7 +13,7 @@ from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of
 from machinectl.swarm import swarm_join
 from machinectl.swarm.swarm_join import Joining
-from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm.swarm_members import Roles
 from machinectl.swarm_nodes import draining, managers
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -40,7 +40,7 @@ WORDS: dict[str, Any] = {
 def manager(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swarms]:
     """The only manager of a swarm with a worker."""
     monkeypatch.setattr(managers, "ELECTION", 0)
-    for module, patience in ((draining, "VOTES_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
+    for module, patience in ((draining, "RECONNECTED_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
         monkeypatch.setattr(module, patience, 0)
     with engines(store, *ROLES, "alone") as found:
         assert dict(Roles(ROLES).form(store, Quiet(), Joining(Login(), "192.0.2.7"))) == dict.fromkeys(ROLES)
