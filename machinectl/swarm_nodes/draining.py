@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.store_paths import Lock
@@ -38,7 +39,9 @@ Result = TypeVar("Result")
 ACTIVE, DRAIN, REACHABLE = "active", "drain", "reachable"
 # Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
-# Seconds to wait for a lost manager before another one restarts: gRPC of a new leader tries again after up to 144.
+# Seconds to wait for a lost manager before another one restarts.
+VOTES_WITHIN = 60.0
+# Seconds until a new leader reaches a manager that was off before: gRPC tries again after up to 120, and a fifth more.
 RECONNECTED_WITHIN = 150.0
 # Seconds for a node to rejoin after its engine restarts.
 BACK_WITHIN = 60.0
@@ -64,6 +67,10 @@ class DrainManager:
     @property
     def _others(self) -> list[Node]:
         return [node for node in self.manager.nodes if node.id != self.node.id]
+
+    @property
+    def lost_managers(self) -> list[Node]:
+        return [node for node in self.manager.nodes if node.manages and node.reachability != REACHABLE]
 
     @property
     def keeps_quorum(self) -> bool:
@@ -196,18 +203,28 @@ def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
         return drainer is not None and drainer.keeps_quorum
 
     title = f'Waiting until the swarm has a quorum without "{held.name}"'
-    is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
+    is_whole = wait_until(console, is_safe, VOTES_WITHIN, title)
+    lost = {node.id for node in drainer.lost_managers} if drainer else set()
+    if not is_whole and any(is_up(machine) for machine, known in on_records(held.store) if known.node in lost):
+        is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
     if drainer is None or (is_whole and drainer.awaits_nodes):
         drainer = require_manager_of_node(held, console, node_id)
     if drainer.keeps_quorum:
         return drainer
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
-    lost = [node for node in drainer.manager.nodes if node.manages and node.reachability != REACHABLE]
-    shown = first_names([names.get(node.id) or node.hostname or node.id for node in lost])
+    shown = first_names([names.get(node.id) or node.hostname or node.id for node in drainer.lost_managers])
     raise MachineError(
         f'While "{held.name}" restarts, its swarm would have no quorum: {shown} cannot be reached',
         Hint("Wait until its swarm has them back", "machinectl swarm status", held.name),
     )
+
+
+def is_up(machine: Machine) -> bool:
+    """Return whether an engine calls itself a manager: enough to wait for it, not to believe it."""
+    try:
+        return swarm_api.membership(endpoint_of(machine)).manages
+    except MachineError:
+        return False
 
 
 def require_manager_of_node(held: Held, console: Console, node_id: str) -> DrainManager:

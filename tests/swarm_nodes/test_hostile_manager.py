@@ -40,7 +40,7 @@ WORDS: dict[str, Any] = {
 def manager(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swarms]:
     """The only manager of a swarm with a worker."""
     monkeypatch.setattr(managers, "ELECTION", 0)
-    for module, patience in ((draining, "RECONNECTED_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
+    for module, patience in ((draining, "VOTES_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
         monkeypatch.setattr(module, patience, 0)
     with engines(store, *ROLES, "alone") as found:
         assert dict(Roles(ROLES).form(store, Quiet(), Joining(Login(), "192.0.2.7"))) == dict.fromkeys(ROLES)

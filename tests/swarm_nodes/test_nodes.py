@@ -789,6 +789,7 @@ def test_no_manager_restarts_while_another_one_is_lost_until_a_new_leader_reache
     store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """gRPC tries again up to two minutes later, if the manager was off before."""
+    monkeypatch.setattr(draining, "VOTES_WITHIN", 0)
     lost = whole["m3"].node["ManagerStatus"]
     lost["Reachability"] = "unreachable"
     console = Quiet()
