@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from machinectl.errors import Hint, MachineError
-from machinectl.provision.facts.sections import read_answer
-from machinectl.provision.scripts import resource
+from machinectl.provision.scripts import read_answer, resource
 
 
 class FileSystem(NamedTuple):
@@ -59,14 +58,15 @@ def health_command(root: str) -> str:
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
 
-def count(word: str) -> int:
-    return checked(int(word))
-
-
-def checked(value: Number) -> Number:
+def number(word: str, kind: type[Number]) -> Number:
+    value = kind(word)
     if not abs(value) <= LARGEST:
         raise ValueError("more than 64 bits")
     return value
+
+
+def count(word: str) -> int:
+    return number(word, int)
 
 
 def disk(words: list[str]) -> FileSystem:
@@ -80,8 +80,8 @@ def parse_health(output: bytes) -> Health:
     try:
         disks = [disk(words) for words in found.each("disk")]
         memory = Memory(*map(count, found.words("memory")))
-        load = tuple(checked(float(word)) for word in found.words("load"))
-        uptime = checked(float(found.word("uptime"))) if "uptime" in found else None
+        load = tuple(number(word, float) for word in found.words("load"))
+        uptime = number(found.word("uptime"), float) if "uptime" in found else None
     except (ValueError, IndexError, TypeError) as exc:
         raise MachineError("The host's answer is invalid", Hint("Try again with --debug")) from exc
     # Keep the first directory of each file system.

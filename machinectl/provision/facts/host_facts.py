@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError
-from machinectl.provision.facts.sections import Sections, read_answer
-from machinectl.provision.scripts import resource
+from machinectl.provision.scripts import Sections, read_answer, resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -93,12 +93,14 @@ def with_listener(name: str) -> Hint:
 def join_group(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
     if not (target.ssh_only and is_user_missing(facts)):
         return None
-    user, group = facts.login, facts.socket_group
     check_group(facts)
+    user, group = facts.login, facts.socket_group
+    join = f"usermod -aG {group} {user}"
     return Decision(
         f"Making {user} a member of the group {group}",
-        (join_command(user, group).partition(" || ")[0],),
-        command_job(join_command(user, group)),
+        (join,),
+        # Users of a directory service are in no /etc/passwd, which usermod wants; busybox has addgroup only.
+        command_job(f"{join} || gpasswd -a {user} {group} || addgroup {user} {group}"),
         replace(facts, login_groups=facts.login_groups | {group}),
         failure(
             f"{user} did not become a member of the group {group}",
@@ -135,12 +137,17 @@ def leave_group(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     joined = [change for change in of_kind(changes, GroupJoined) if is_engines_group(facts, change)]
     if not joined:
         return None
-    [*names] = [f"{change.user} from the group {change.group}" for change in joined]
-    commands = [leave_command(change.user, change.group) for change in joined]
+    leaving = [(shlex.quote(change.user), shlex.quote(change.group)) for change in joined]
+    # It succeeds if the user or the group is gone.
+    commands = [
+        f"{{ gpasswd -d {user} {group} || delgroup {user} {group} ||"
+        f" ! id -nG {user} | tr ' ' '\\n' | grep -Fqx {group}; }}"
+        for user, group in leaving
+    ]
     return Decision(
-        f"Removing {' and '.join(names)}",
-        tuple(command.partition(" || ")[0] for command in commands),
-        command_job(" && ".join(f"{{ {command}; }}" for command in commands)),
+        f"Removing {' and '.join(f'{change.user} from the group {change.group}' for change in joined)}",
+        tuple(f"gpasswd -d {user} {group}" for user, group in leaving),
+        command_job(" && ".join(commands)),
         replace(facts, login_groups=facts.login_groups - {change.group for change in joined}),
         failure("The group's member could not be removed", Hint("Look on the host", "getent group docker")),
         undone=tuple(joined),
@@ -150,16 +157,3 @@ def leave_group(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 def is_engines_group(facts: Facts, change: GroupJoined) -> bool:
     """Return whether a recorded group is one that lets its members use the engine, and no other power."""
     return change.group in {"docker", facts.socket_group}
-
-
-def join_command(user: str, group: str) -> str:
-    """Users of a directory service are in no /etc/passwd, which usermod wants; busybox has addgroup only."""
-    user, group = shlex.quote(user), shlex.quote(group)
-    return f"usermod -aG {group} {user} || gpasswd -a {user} {group} || addgroup {user} {group}"
-
-
-def leave_command(user: str, group: str) -> str:
-    """Succeed if the user or the group is gone."""
-    user, group = shlex.quote(user), shlex.quote(group)
-    is_gone = f"! id -nG {user} | tr ' ' '\\n' | grep -Fqx {group}"
-    return f"gpasswd -d {user} {group} || delgroup {user} {group} || {is_gone}"
