@@ -99,7 +99,6 @@ class Change:
         return value if isinstance(value, str) and TIME.fullmatch(value) else ""
 
     def dump(self) -> Any:
-        """Return the recorded form."""
         data = {"kind": self.KIND, "path": self.about, **self.more}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -238,8 +237,6 @@ class KeyAuthorized(Change):
 
 @dataclass(frozen=True)
 class GroupJoined(Change):
-    """A user became a member of the group that may use the engine."""
-
     KIND = "group"
     ABOUT = "{user} {group}"
     DONE = "made {user} a member of the group {group}, which is root's power there"

@@ -191,7 +191,6 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def check_clock(facts: Facts, target: Target) -> None:
-    """Refuse a clock outside the certificates' validity."""
     for pem in target.certificates.values():
         for begin, end in validities(pem):
             check_valid_there(facts.time, begin, end)

@@ -54,8 +54,6 @@ SWITCHES = {
 
 
 class Setting(NamedTuple):
-    """A line of the unit, and the file that has it."""
-
     key: str
     value: str
     path: str
@@ -177,7 +175,6 @@ def unquote(word: str) -> str:
 
 
 def quote_for_systemd(text: str) -> str:
-    """Quote for systemd."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[^\s\"'\\;]+", escaped) else f'"{escaped}"'
 

@@ -75,7 +75,6 @@ def disk(words: list[str]) -> FileSystem:
 
 
 def parse_health(output: bytes) -> Health:
-    """Parse the output. Raises MachineError."""
     found = read_answer(output, "The host's health")
     try:
         disks = [disk(words) for words in found.each("disk")]

@@ -15,7 +15,6 @@ MOST_LINES = 100_000
 
 @cache
 def resource(name: str) -> str:
-    """Return a script of this directory."""
     with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
         return file.read()
 
@@ -30,8 +29,6 @@ class Section(NamedTuple):
 
 
 class Sections(defaultdict[str, list[Section]]):
-    """Sections by name."""
-
     def words(self, name: str) -> list[str]:
         """Return the words of the first section, [] if there is none."""
         return self[name][0].words if name in self else []

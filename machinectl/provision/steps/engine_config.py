@@ -72,7 +72,6 @@ def pending_moves(facts: Facts) -> list[restart_risks.Move]:
 
 
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Write changed files and restart the engine."""
     wanted = goal(facts, target)
     if target.ssh_only and not allowed.force:
         check_listener_is_ours(facts, target, wanted)
@@ -277,7 +276,6 @@ def missing_directories(facts: Facts) -> tuple[str, ...]:
 
 
 def backup(facts: Facts) -> list[NewFile]:
-    """Return a backup of daemon.json, unless one exists."""
     there = facts.config_content
     if there is None or facts.backup:
         return []

@@ -160,7 +160,6 @@ def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
 
 
 def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
-    """Return daemon.json without our earlier addresses."""
     earlier = target.earlier
     if earlier is None or earlier.path != facts.config_path:
         return config

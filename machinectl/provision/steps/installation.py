@@ -138,7 +138,6 @@ def choose_docker_script(
 
 
 def came_along(output: bytes) -> list[str]:
-    """Return the packages that install.sh names at its end."""
     said = re.search(rb"^came along: (.*)$", output, re.MULTILINE)
     return said[1].decode(errors="replace").split() if said else []
 

@@ -214,7 +214,6 @@ def is_on_record(changes: Iterable[Change]) -> bool:
 
 
 def is_settled(facts: Facts, value: Any) -> bool:
-    """Return whether file and engine have this value."""
     return read_config(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 

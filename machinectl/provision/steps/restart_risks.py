@@ -122,7 +122,6 @@ def attached_units(facts: Facts) -> list[str]:
 
 
 def warnings(facts: Facts, target: Target) -> tuple[str, ...]:
-    """Return what a restart does besides."""
     if not facts.running:
         return ()
     found = []
@@ -205,7 +204,6 @@ def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
 
 
 def container_total(facts: Facts) -> int:
-    """Return the number of containers, running or not."""
     said = facts.info.get("Containers")
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 

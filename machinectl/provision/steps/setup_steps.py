@@ -44,7 +44,6 @@ def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 
 
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Raise CheckFailed for unsuitable hosts or settings."""
     preflight.check_all(facts, target, allowed)
     docker_socket.check_reached_over_ssh(facts, target)
     if facts.dockerd:
@@ -53,7 +52,6 @@ def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
-    """Turn live-restore on before a restart."""
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None
 
 

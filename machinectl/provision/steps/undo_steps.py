@@ -192,7 +192,6 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
 
 
 def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Disable docker.service at boot if we enabled it."""
     if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
         return None
     command = "systemctl -q disable docker.service" if facts.init == "systemd" else "rc-update -q del docker default"
