@@ -25,8 +25,6 @@ ROW = re.compile(
 )
 # The engine of this test has no images: tests/images/test_push.py has some.
 PROMISED = {match[1]: match for match in ROW.finditer(PAGE) if match[1] not in {"images", "pull"}}
-# What holds data of somebody else's by its own names.
-DATA = {"Options", "DriverState", "Labels", "EngineOptions", "SwarmOptions"}
 
 
 @pytest.fixture

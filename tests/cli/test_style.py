@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
-import struct
-import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten, wrapped
+from tests.support.program import open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @contextmanager
 def terminal(width: int = 100) -> Iterator[TextIO]:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    ours, theirs = open_terminal(24, width)
     with open(theirs, "w", encoding="utf-8") as stream:
         yield stream
     os.close(ours)

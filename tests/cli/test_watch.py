@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
@@ -10,9 +9,7 @@ import re
 import secrets
 import shutil
 import signal
-import struct
 import subprocess
-import termios
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +19,7 @@ import pytest
 
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import COMMAND, at_terminal, machinectl
+from tests.support.program import COMMAND, at_terminal, machinectl, resize
 from tests.support.puppets import OnTerminal
 from tests.support.real import need
 from tests.support.registered import added
@@ -66,10 +63,6 @@ def watching(
         "ls", "--watch", *flags, store=store.root, environment=environment, lines=rows, columns=columns
     ) as (process, ours):
         yield OnTerminal(process, io.StringIO(), ours, pyte.Screen(columns, rows))
-
-
-def resize(terminal: int, columns: int, rows: int) -> None:
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def table(terminal: OnTerminal) -> list[str]:
@@ -139,7 +132,7 @@ def test_when_the_terminal_is_resized_it_is_drawn_anew_at_once(store: Store, col
     with watching(store, "--interval", "3600") as terminal:
         terminal.until(lambda: sum("Stopped" in line for line in table(terminal)) == 6)
         terminal.screen.resize(rows, columns)
-        resize(terminal.terminal, columns, rows)
+        resize(terminal.terminal, rows, columns)
         # The headings, two lines for each machine if the terminal is wide; a heading if there is room.
         wanted = {50: 14, 5: 3, 2: 2, 1: 1}[rows]
         terminal.until(
@@ -227,10 +220,6 @@ class Tmux:
     def until(self, text: str) -> None:
         """Look on until a text is seen; pytest's timeout ends a wait in vain."""
         while text not in self.seen():
-            time.sleep(0.02)
-
-    def until_prompt(self) -> None:
-        while not self.seen().rstrip().endswith("\n$"):
             time.sleep(0.02)
 
 

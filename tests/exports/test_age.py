@@ -8,7 +8,6 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.exports import age
-from tests.support import age_passphrases
 from tests.support.real import need
 from tests.support.sshd import keygen
 
@@ -44,15 +43,6 @@ def test_what_is_encrypted_for_a_recipient_its_identity_opens(tmp_path: Path, *,
     assert not age.needs_passphrase(data)
     assert data.isascii() is armored
     assert age.decrypt_with_identities(data, age.read_identities(str(path), unasked)) == TEXT
-
-
-# age takes a second of a processor that is idle: here, many.
-@pytest.mark.long
-def test_a_passphrase_opens_what_it_encrypted_as_the_format_says() -> None:
-    data = age.encrypt_with_passphrase(TEXT, "größer", armored=True)
-    assert age.is_age_file(data)
-    assert age.needs_passphrase(data)
-    assert age_passphrases.decrypt(data, "größer") == TEXT
 
 
 @pytest.mark.usefixtures("little_work")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.openssh import direct_session, multiplexing, ssh_options
 from tests.support.in_process import machinectl
-from tests.support.openssh_7_4 import KEYWORDS, install
+from tests.support.openssh_7_4 import KEYWORDS
 from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.sshd import keygen
@@ -45,13 +43,6 @@ def over_ssh(store: Store, name: str, sshd: Sshd) -> None:
     with store.writing(name) as held:
         held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
         held.write()
-
-
-@pytest.fixture
-def old_openssh(tmp_path: Path) -> str:
-    """Return a PATH where ssh is 7.4's."""
-    install(tmp_path / "7.4", str(shutil.which("ssh")))
-    return f"{tmp_path / '7.4'}:{os.environ['PATH']}"
 
 
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:

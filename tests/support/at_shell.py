@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import struct
 import subprocess
-import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyte
 
 from machinectl.cli.parsing.shell_snippets import start_up_code
-from tests.support.program import COMMAND
+from tests.support.program import COMMAND, open_terminal
 from tests.support.puppets import TerminalView
 from tests.support.real import need
 from tests.support.shells import put_program, variables_in
@@ -145,8 +141,7 @@ def at_shell(
     # To look through zsh's completions takes a third of a second: once for all tests of a process.
     usual = usual.replace("{dump}", str(home.parents[1] / "zcompdump"))
     (home / file).write_text(f"{usual}{before}\n{start_up_code(shell, [str(program)], prompt=prompt)}\n{after}\n")
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    ours, theirs = open_terminal(ROWS, COLUMNS)
     process = subprocess.Popen(
         # A session of its own, whose terminal this is: keys are signals there.
         ["setsid", "--ctty", *(word.format(home=home) for word in command)],

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import select
-import struct
-import termios
+
+from tests.support.program import resize
 
 
 class Person:
@@ -19,7 +18,7 @@ class Person:
         self.ended = False
 
     def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        resize(self._terminal, rows, columns)
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())

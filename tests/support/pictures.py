@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import itertools
 import json
 import os
 import re
-import struct
 import tempfile
-import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -24,6 +21,7 @@ from tests.lab.lan import Lab
 from tests.lab.place import KEY
 from tests.support.at_shell import Person, at_shell
 from tests.support.pages import DOCS, README, blocks
+from tests.support.program import resize
 from tests.support.sshd import SSHConfig
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ class Session:
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the terminal, as who drags its window does."""
         self.person.screen.resize(rows, columns)
-        fcntl.ioctl(self.person.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        resize(self.person.terminal, rows, columns)
 
     def take(self, name: str, command: str, columns: int = NARROW) -> tuple[str, str]:
         """Run a command on an empty screen of some width, and return its picture with its name."""

@@ -70,6 +70,17 @@ def started(
     return subprocess.Popen([*COMMAND, *words], env=variables, **options)
 
 
+def open_terminal(lines: int = 24, columns: int = 80) -> tuple[int, int]:
+    """Return our end of a new terminal, and that of programs."""
+    ours, theirs = pty.openpty()
+    resize(theirs, lines, columns)
+    return ours, theirs
+
+
+def resize(terminal: int, lines: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
 @contextlib.contextmanager
 def at_terminal(
     *arguments: str | Path,
@@ -79,8 +90,7 @@ def at_terminal(
     columns: int = 120,
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Start a command line in a session with a terminal; yields its process and our end of the terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    ours, theirs = open_terminal(lines, columns)
     variables = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
     variables |= {"TERM": "xterm", "MACHINE_STORAGE_PATH": str(store), **(environment or {})}
     words = [PROGRAM, *map(str, arguments)]

@@ -5,12 +5,9 @@ The test sees what a person sees: what is on a terminal, emulated, or what comes
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import select
 import socket
-import struct
 import subprocess
 import sys
 import termios
@@ -27,6 +24,7 @@ from machinectl.console import StateNote, confirm
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.parallel import run_at_once
 from tests.support.forked import Forked
+from tests.support.program import open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,8 +147,7 @@ class Piped(Puppets):
 def on_terminal(
     *names: str, columns: int = 80, rows: int = 24, limit: int = 10, environment: Mapping[str, str] | None = None
 ) -> Iterator[OnTerminal]:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    ours, theirs = open_terminal(rows, columns)
     variables = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
     variables |= {"TERM": "xterm", "LC_ALL": "C.UTF-8", **(environment or {})}
     with started(names, limit, variables, theirs, theirs, theirs) as (process, wires):

@@ -23,7 +23,6 @@ from machinectl.cli.tables.docker_lists import (
     parse_format,
     rows_text,
 )
-from machinectl.engine import EngineQuery
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, IN_JSON
@@ -43,7 +42,6 @@ DAY = 86400
 DOCKERS = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 CREATED = "--name made --label a=b --network none --expose 80-82 -v /x"
 BUSYBOX = Path("/bin/busybox")
-LIST = EngineQuery("/containers/json", list)
 
 
 class Engine:
