@@ -16,7 +16,6 @@ from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping, Sequence
 
     # ssh_config's keywords in lower case, each with its values in order.
@@ -74,7 +73,6 @@ class Settings(Frozen):
     # yes, accept-new, no or ask.
     strict_host_key_checking: str
     revoked_host_keys: str
-    family: socket.AddressFamily
     connect_timeout: float
     alive_interval: float
     alive_count: int
@@ -230,7 +228,6 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         host_key_alias=option("hostkeyalias"),
         strict_host_key_checking=STRICTNESS.get(strict, "ask"),
         revoked_host_keys=expand_path(option("revokedhostkeys"), tokens),
-        family={"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(option("addressfamily"), socket.AF_UNSPEC),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,

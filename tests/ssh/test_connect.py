@@ -90,6 +90,7 @@ def test_a_port_that_swallows_packets() -> None:
     assert "gave no answer within 0 s: it is off, or a firewall is in between" in error.cause
 
 
+@by_system
 def test_a_port_that_is_not_ssh_and_says_so() -> None:
     with listening(lambda peer: peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         error = refusal(SSHEndpoint("127.0.0.1", port=port))
@@ -104,6 +105,7 @@ def test_a_port_that_closes_the_connection_or_says_something_strange(greeting: b
         refusal(SSHEndpoint("127.0.0.1", port=port))
 
 
+@by_system
 def test_a_banner_that_never_comes() -> None:
     with listening(lambda peer: peer.recv(1 << 16) and peer.recv(1)) as port:
         error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)

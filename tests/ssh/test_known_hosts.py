@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,6 @@ SETTINGS = Settings(
     host_key_alias="",
     strict_host_key_checking="ask",
     revoked_host_keys="",
-    family=socket.AF_UNSPEC,
     connect_timeout=10,
     alive_interval=15,
     alive_count=3,

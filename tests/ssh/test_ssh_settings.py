@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +40,6 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
     assert (found.proxy_jump, found.proxy_command) == ("joe@jump:2200", "")
     assert found.host_key_alias == "alias"
     assert (found.connect_timeout, found.alive_interval, found.alive_count) == (7, 5, 2)
-    assert found.family == socket.AF_INET
     assert found.known_hosts == (str(ssh_config.known_hosts),)
 
 

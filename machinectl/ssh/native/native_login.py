@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -13,20 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import paramiko
-from paramiko.auth_strategy import AuthResult, AuthSource, AuthStrategy
+from paramiko.auth_strategy import AuthResult, AuthSource, AuthStrategy, InMemoryPrivateKey, Password
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
-from machinectl.name_resolution import resolve
 from machinectl.process_streams import find_program
 from machinectl.ssh.connection_failures import (
-    GREETING,
     PASSWORD_METHODS,
     advise_on_jump_host,
     connect_error,
     cut_off,
-    greeting_error,
     handshake_error,
     login_refused,
     lost_during_login,
@@ -44,7 +40,7 @@ from machinectl.ssh.ssh_errors import HostKeyRefused, NoKey, SSHError, Unsupport
 from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.ssh.keys.credentials import Credentials
@@ -115,10 +111,7 @@ class ParamikoLogin(SSHLogin):
 
     def _socket(self, chosen: Settings) -> socket.socket | paramiko.Channel:
         if chosen.jump is None:
-            connection = connect_to_sshd(chosen)
-            self.stack.callback(connection.close)
-            check_greeting(connection, chosen)
-            return connection
+            return connect_to_sshd(chosen)
         gate, judge = read_settings(chosen.jump.endpoint), self.host_keys
         if chosen.jump.machine:
             policy = HostKeyPolicy(read_file(chosen.jump.known_hosts), machine=chosen.jump.machine)
@@ -179,59 +172,14 @@ def openssh_hint() -> Hint:
 
 
 def connect_to_sshd(settings: Settings) -> socket.socket:
-    """Try each address in turn, with its share of the time: one may drop packets. Raises SSHError."""
-    failure: OSError = TimeoutError()
+    """Raises SSHError."""
     try:
-        addresses = resolve(settings.hostname, settings.port, settings.connect_timeout, settings.family)
-    except (OSError, UnicodeError) as exc:
+        return socket.create_connection((settings.hostname, settings.port), settings.connect_timeout)
+    except (socket.gaierror, UnicodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "one of its parts is empty, or too long"
         raise unresolved(settings, why or "no name server answers") from exc
-    for family, kind, protocol, _, address in addresses:
-        with ExitStack() as stack:
-            connection = stack.enter_context(socket.socket(family, kind, protocol))
-            connection.settimeout(settings.connect_timeout / len(addresses))
-            try:
-                connection.connect(address)
-            except OSError as exc:
-                failure = exc
-                continue
-            # Nagle's algorithm would delay commands, which are small packets.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            notice_silence(connection, settings)
-            stack.pop_all()
-            return connection
-    raise connect_error(settings, failure) from failure
-
-
-def notice_silence(connection: socket.socket, settings: Settings) -> None:
-    """Let the system end it like OpenSSH's ServerAliveInterval (tcp(7); macOS has other names)."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    seconds, count = max(1, int(settings.alive_interval)), max(1, settings.alive_count)
-    for name, value in (
-        ("TCP_KEEPIDLE", seconds),
-        ("TCP_KEEPALIVE", seconds),
-        ("TCP_KEEPINTVL", seconds),
-        ("TCP_KEEPCNT", count),
-        ("TCP_USER_TIMEOUT", seconds * count * 1000),
-    ):
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def check_greeting(connection: socket.socket, settings: Settings) -> None:
-    """Raises SSHError unless a server of SSH greets. Leaves its greeting unread."""
-    deadline = time.monotonic() + settings.connect_timeout
-    said = b""
-    while (left := deadline - time.monotonic()) > 0 and select.select([connection], [], [], left)[0]:
-        with suppress(OSError):
-            said = connection.recv(LONGEST_GREETING, socket.MSG_PEEK)
-        if said.startswith(GREETING.encode()):
-            return
-        line = said.split(b"\n")[0].rstrip(b"\r").decode(errors="replace")
-        if not GREETING.startswith(line) or not line:
-            raise greeting_error(settings, line or None)
-        time.sleep(LOOK_SECONDS)
-    raise greeting_error(settings, said.decode() or None, is_late=True)
+    except OSError as exc:
+        raise connect_error(settings, exc) from exc
 
 
 def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
@@ -263,6 +211,8 @@ class NoLogin(AuthStrategy):
 
 
 class NativeLogin(NoLogin):
+    """Offers the agent's keys, those in files, and a password."""
+
     def __init__(self, settings: Settings, credentials: Credentials, console: Console) -> None:
         super().__init__()
         self._settings, self._credentials, self._console = settings, credentials, console
@@ -270,55 +220,52 @@ class NativeLogin(NoLogin):
         self._methods: list[str] = []
         self._tried: list[str] = []
         self._unused: list[str] = []
-        # A key that the host accepted before it asked for more.
-        self._accepted = ""
+        self._is_active: Callable[[], bool] = lambda: False
 
     def authenticate(self, transport: paramiko.Transport) -> AuthResult:
         """Raises SSHError."""
-        try:
-            self._log_in(transport)
-        except MachineError:
-            raise
-        except Exception as exc:
-            raise lost_during_login(self._settings, failure_reason(exc)) from exc
-        return AuthResult(self)
+        # As ServerAliveInterval does.
+        transport.set_keepalive(int(self._settings.alive_interval))
+        self._is_active, begun = transport.is_active, time.monotonic()
+        with suppress(*FAILURES):
+            try:
+                # The refusal lists the host's methods.
+                transport.auth_none(self._settings.user)
+            except paramiko.BadAuthenticationType as exc:
+                self._methods = exc.allowed_types
+                AuthStrategy.authenticate(self, transport)
+        if transport.is_authenticated():
+            return AuthResult(self)
+        if time.monotonic() - begun > AUTHENTICATION_TIMEOUT:
+            raise lost_during_login(self._settings)
+        if transport.is_active():
+            raise login_refused(self._settings, self._tried, self._unused, self._methods)
+        # `get_banner` returns it only while the connection is there.
+        banner = getattr(transport.auth_handler, "banner", None) or b""
+        raise cut_off(self._settings, self._tried, banner.decode(errors="replace"))
 
-    def _log_in(self, transport: paramiko.Transport) -> None:
-        # The refusal lists the host's methods.
-        self._is_taken(transport, transport.auth_none)
+    def get_sources(self) -> Iterator[AuthSource]:
+        user = self._settings.user
         if "publickey" in self._methods:
-            self._offer_keys(transport)
-        if not transport.is_authenticated() and set(PASSWORD_METHODS) & set(self._methods):
-            self._give_password(transport)
-        if not transport.is_authenticated():
-            raise login_refused(self._settings, self._tried, self._unused, self._methods, self._accepted)
-
-    def _is_taken(self, transport: paramiko.Transport, request: Callable[..., list[str]], *given: object) -> bool:
-        """Return whether a request succeeded, perhaps as one of several steps (RFC 4252 5.1)."""
-        begun = time.monotonic()
-        try:
-            more = request(self._settings.user, *given)
-        except paramiko.BadAuthenticationType as exc:
-            self._methods = list(exc.allowed_types)
-            return False
-        except paramiko.AuthenticationException as exc:
-            if not transport.is_active():
-                # `get_banner` returns it only while the connection is there.
-                banner = getattr(transport.auth_handler, "banner", None) or b""
-                raise cut_off(self._settings, self._tried, banner.decode(errors="replace")) from exc
-            if time.monotonic() - begun > transport.auth_timeout:
-                raise lost_during_login(self._settings) from exc
-            return False
-        self._methods = more or self._methods
-        return True
-
-    def _offer_keys(self, transport: paramiko.Transport) -> None:
-        with contextlib.closing(paramiko.Agent()) as agent:
-            for label, key in self._keys(agent):
-                self._tried.append(label)
-                if self._is_taken(transport, transport.auth_publickey, key):
-                    self._accepted = label
-                    return
+            with contextlib.closing(paramiko.Agent()) as agent:
+                for label, key in self._keys(agent):
+                    if not self._is_active():
+                        return
+                    self._tried.append(label)
+                    yield InMemoryPrivateKey(user, key)
+        if not (self._is_active() and set(PASSWORD_METHODS) & set(self._methods)):
+            return
+        given = self._credentials.password
+        for _ in range(TRIES if given is None else 1):
+            password = ask_secret(self._console, f"Password of {self._settings.login}") if given is None else given
+            if password is None:
+                return
+            self._tried.append("the password typed" if given is None else "the password given")
+            self._credentials.password = password
+            yield Password(user, partial(str, password))
+            self._credentials.password = given
+            if given is None:
+                self._console.warn(f"{self._settings.address} does not take that password")
 
     def _keys(self, agent: paramiko.Agent) -> Iterator[tuple[str, paramiko.PKey]]:
         """Yield keys of the agent first, those that are named first of all, and those with a passphrase last."""
@@ -351,30 +298,3 @@ class NativeLogin(NoLogin):
             self._unused.append(failure.cause)
         if self._settings.key_given:
             raise failure if isinstance(failure, SSHError) else NoKey(path)
-
-    def _give_password(self, transport: paramiko.Transport) -> None:
-        given = self._credentials.password
-        for _ in range(TRIES if given is None else 1):
-            password = ask_secret(self._console, f"Password of {self._settings.login}") if given is None else given
-            if password is None:
-                return
-            self._tried.append("the password typed" if given is None else "the password given")
-            if "password" in self._methods:
-                is_taken = self._is_taken(transport, partial(transport.auth_password, fallback=False), password)
-            else:
-                is_taken = self._is_taken(transport, transport.auth_interactive, answer_once(password))
-            if is_taken:
-                self._credentials.password = password
-                return
-            if given is None:
-                self._console.warn(f"{self._settings.address} does not take that password")
-
-
-def answer_once(password: str) -> Callable[[str, str, Iterable[object]], list[str]]:
-    """Answer the first of a host's questions (RFC 4256)."""
-    answers = iter([password])
-
-    def answer(_title: str, _instructions: str, prompts: Iterable[object]) -> list[str]:
-        return [next(answers, "") for _ in prompts]
-
-    return answer
