@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Kinds of values, for completion. REMOTE is MACHINE:PATH, PLACE that or a local file, LABEL a selector, TEXT anything.
-# A tuple lists the possible words. IMAGE, CONTAINER and BUILDER are names that an engine or the store knows, HOLDER is
+# A tuple lists the possible words. IMAGE and CONTAINER are names that an engine knows, HOLDER is
 # who has access to a machine.
 MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, TEXT = (
     "machine",
@@ -23,7 +23,7 @@ MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, TEXT = (
     "remote",
     "text",
 )
-IMAGE, CONTAINER, BUILDER = ASKED = ("image", "container", "builder")
+IMAGE, CONTAINER = ASKED = ("image", "container")
 HOLDER = "holder"
 # The last sections of --help, in order.
 IN_CERTIFICATES, IN_ENGINE, IN_SSH = "Certificates", "Engine", "SSH"

@@ -8,7 +8,7 @@ from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
-from machinectl.machines.flags import BUILDER, Flag
+from machinectl.machines.flags import TEXT, Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ VERBS = {
         "builder_rm",
         more="It does not touch builders that machinectl did not make.",
         examples=("machinectl builder rm machinectl",),
-        arguments=(Argument("builders", "BUILDER…", BUILDER, many=True, repeats=True, required=True),),
+        arguments=(Argument("builders", "BUILDER…", TEXT, many=True, repeats=True, required=True),),
         flags=(Flag("--keep-state", help="Keep BuildKit's cache."),),
     ),
 }

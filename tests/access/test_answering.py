@@ -235,4 +235,4 @@ def test_a_machine_without_ssh_is_shared_with_its_own_ca_which_is_said(owner: Ow
     [machine] = owner.answer.machines
     certs.client_bundle(ca.certificate, machine.certificate, KEYS["ghost"])
     owner.grant(request("ghost"), dry_run=True)
-    assert b"Would sign with the machine's CA" in owner.printed
+    assert b"Planned: Signing with the machine's CA" in owner.printed

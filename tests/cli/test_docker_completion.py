@@ -15,14 +15,11 @@ from machinectl.cli.parsing.completion import cobra_lines, verb_summaries
 from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
-from tests.support.docker_cli import write_builder
 from tests.support.image_engines import unique_layer
 from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from machinectl.machines.store import Store
     from tests.support.docker_plugged import PluggedDocker
     from tests.support.image_engines import Engine
@@ -65,8 +62,8 @@ def test_labels_that_there_are_stand_for_a_selector_and_more_may_follow(machines
     assert offered("ps", "--selector", "role=web,ra") == (["role=web,rack", "role=web,rack="], NO_BLANK | NOTHING_ELSE)
 
 
-def test_images_containers_and_builders_are_asked_for(
-    store: Store, engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_images_and_containers_are_asked_for(
+    store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
     for name, engine in engines.items():
@@ -86,9 +83,6 @@ def test_images_containers_and_builders_are_asked_for(
         engines["classic"].docker("rm", "probed-web")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     assert offered("push", "") == ([], NOTHING_ELSE)
-    for name in ("arm", "fast"):
-        write_builder(tmp_path / "home/.docker", name, "classic")
-    assert offered("builder", "rm", "fast", "") == (["arm"], NOTHING_ELSE)
 
 
 def test_holders_of_access_are_those_of_the_store(machines: Store) -> None:

@@ -3,52 +3,15 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING
 
-import pytest
-
-from machinectl.cli.tables.results import conditional, infinitive, plan_report, print_plans
+from machinectl.cli.tables.results import plan_report, print_plans
 from machinectl.hosts.host_plan import HostPlan, Outcome
-from tests.support.sources import ROOT, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pytest
 
 DIFF = ("--- /etc/docker/daemon.json", "+++ /etc/docker/daemon.json", "@@ -1 +1 @@", "-{}", '+{"debug": true}', " }")
-
-
-@pytest.mark.parametrize(
-    ("title", "would"),
-    [
-        ("Installing Docker Engine: Debian's package", "would install Docker Engine: Debian's package"),
-        ("Configuring the engine and restarting it", "would configure the engine and restart it"),
-        ("Shutting its host down, and waiting until it is off", "would shut its host down, and wait until it is off"),
-        ('The host of "box" was changed by another computer', 'The host of "box" was changed by another computer'),
-    ],
-)
-def test_a_step_is_told_as_what_would_be_done(title: str, would: str) -> None:
-    assert conditional(title) == would
-
-
-# A new verb is spelled here, too: whether its infinitive ends in e, nothing else says.
-INFINITIVES = (
-    "ask authorize begin check close configure connect demote disable drain finish forget give have install keep leave "
-    "let look make noth open prepare process reboot remove restart restore send set shut sign someth start stop switch "
-    "take turn unpack upgrade wait"
-)
-
-
-def test_every_step_of_a_host_has_an_infinitive() -> None:
-    assert {infinitive(word.lower()) for word in gerunds()} <= {*INFINITIVES.split()}
-
-
-def gerunds() -> Iterator[str]:
-    for directory in ("provision", "hosts"):
-        for module in (ROOT / "machinectl" / directory).rglob("*.py"):
-            for _, text in texts(module):
-                if found := re.match(r"([A-Z][a-z]+ing) ", text):
-                    yield found[1]
 
 
 def test_nothing_to_do_is_said_once() -> None:
@@ -59,7 +22,11 @@ def test_nothing_to_do_is_said_once() -> None:
 def test_a_diff_is_coloured_on_a_terminal_and_what_a_host_said_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "write /etc/\x1b[2J\nWould do nothing"
     plan = HostPlan((), (Outcome("Starting the engine", changed=True, details=(evil, *DIFF)),))
-    plain = ["Would start the engine", "    write /etc/\\x1b[2J\\nWould do nothing", *(f"    {line}" for line in DIFF)]
+    plain = [
+        "Planned: Starting the engine",
+        "    write /etc/\\x1b[2J\\nWould do nothing",
+        *(f"    {line}" for line in DIFF),
+    ]
     assert list(plan_report(plan)) == plain
     monkeypatch.setattr("machinectl.cli.output.style.is_drawn_on", lambda _: True)
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -236,7 +236,7 @@ def in_tmux(store: Store) -> Iterator[Tmux]:
         tmux.run("kill-server")
 
 
-def test_in_a_real_terminal_what_was_there_before_stays_and_it_can_be_suspended(store: Store, engine: Engine) -> None:
+def test_in_a_real_terminal_what_was_there_before_stays(store: Store, engine: Engine) -> None:
     need("tmux")
     with in_tmux(store) as tmux:
         tmux.type("PS1='$ '; set -m; clear; echo be''fore", "Enter")
@@ -248,10 +248,8 @@ def test_in_a_real_terminal_what_was_there_before_stays_and_it_can_be_suspended(
         engine.version = "3.0.0"
         tmux.run("resize-window", "-x", "90", "-y", "10")
         tmux.until("v3.0.0")
+        # It would leave the shell on this screen.
         tmux.type("C-z")
-        tmux.until("before")
-        tmux.type("fg", "Enter")
-        tmux.until("NAME    DRIVER")
         tmux.type("C-c")
         tmux.until("before")
         tmux.type("stty -a | grep -o ' echo '", "Enter")

@@ -221,7 +221,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     assert has_changes(found, prune=False)
     assert list(plan_lines(found, prune=False)) == [
         "! rigel  its host differs:",
-        "      would configure the engine",
+        "      Configuring the engine",
         '            +"debug": \\x1b[31mtrue',
         "Plan: 0 to create, 0 to change, 0 to remove, 2 unchanged, 1 changed on the host",
     ]

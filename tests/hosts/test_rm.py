@@ -75,7 +75,7 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     assert "rm --purge orion; forget it: machinectl rm --forget orion; " in again.stderr
     assert removed(store) == "orion\norion-2\n"
     later = machinectl("rm", "--dry-run", "--forget", "orion-2", store=store.root)
-    assert (later.returncode, "Would forget orion-2" in later.stdout) == (0, True)
+    assert (later.returncode, "Planned: Forgetting orion-2" in later.stdout) == (0, True)
     asked = machinectl("rm", "--forget", "orion-2", store=store.root).stderr
     assert "nothing is kept to undo it" in asked
     forgotten = machinectl("rm", "-y", "--forget", "orion", "orion-2", store=store.root)
@@ -224,7 +224,7 @@ def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:
     for name in ("web1", "web2", "web3"):
         added(store, Machine(name, "none", url="unix:///x.sock"))
     planned = typed_at_terminal("rm", "--dry-run", "web1", "web2", store=store.root)
-    assert "Would forget web1" in planned
+    assert "Planned: Forgetting web1" in planned
     assert "2 machines: 2 done" not in planned
     said = typed_at_terminal("rm", "-y", "web1", "web2", store=store.root)
     assert re.findall(r"✓ (web\d) .*removed", said)[-2:] == ["web1", "web2"]

@@ -36,11 +36,11 @@ def test_a_host_is_one_machines_and_when_that_is_removed_it_is_taken_on_again_or
 
     foretold = cli.ok("rm", "--dry-run", "--purge", "orion")
 
-    assert [line for line in foretold.stdout.splitlines() if line.startswith("Would ")] == [
-        "Would keep 1 container running: live-restore, by a reload",
-        "Would remove our configuration from the engine",
-        "Would turn live-restore off (as before)",
-        "Would forget orion",
+    assert [line for line in foretold.stdout.splitlines() if line.startswith("Planned: ")] == [
+        "Planned: Keeping 1 container running: live-restore, by a reload",
+        "Planned: Removing our configuration from the engine",
+        "Planned: Turning live-restore off (as before)",
+        "Planned: Forgetting orion",
     ]
     assert "    remove /etc/docker/machinectl/ca.pem" in foretold.stdout.splitlines()
     assert host.snapshot() == before
@@ -89,12 +89,12 @@ def test_a_key_that_was_let_in_is_foretold_and_taken_out_again(
         assert cli.machines == []
         return
     file = "/home/ops/.ssh/authorized_keys"
-    assert f"Would authorize your key: {file}\n" in cli.ok(*create[:-1], "--dry-run", "orion").stdout
+    assert f"Planned: Authorizing your key: {file}\n" in cli.ok(*create[:-1], "--dry-run", "orion").stdout
     assert on_disk(host) == before
     assert f"Authorizing your key: {file}" in cli.ok(*create).stderr
     assert cli.is_running()
     assert "nothing to do" in cli.ok("provision", "orion").stderr
-    assert f"Would remove your key: {file}\n" in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
+    assert f"Planned: Removing your key: {file}\n" in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
     assert f"Removing your key: {file}" in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
     assert on_disk(host) == before
 

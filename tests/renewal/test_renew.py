@@ -348,7 +348,7 @@ def test_the_command_prints_a_line_for_each_machine_and_fails_if_one_failed(stor
     assert '"late"' in failed.stderr
     owned(store, "mine", client=100)
     dry = machinectl("renew", "--due", "--dry-run", "--lifetime-left", "90%", "mine", store=store.root)
-    assert "Would make a new client certificate\n" in dry.stdout
+    assert "Planned: Making a new client certificate\n" in dry.stdout
     assert machinectl("renew", "--lifetime-left", "1d", store=store.root).returncode == 2
 
 

@@ -45,10 +45,3 @@ class DockerCli:
     def inspect(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self("context", "inspect", name))[0]
         return found
-
-
-def write_builder(config: Path, name: str, machine: str) -> None:
-    """Write a builder of buildx with one node, as `machinectl builder` makes it."""
-    path = config / "buildx/instances" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"Name": name, "Nodes": [{"Name": f"{name}-{machine}", "Endpoint": machine}]}))

@@ -16,7 +16,6 @@ from machinectl.cli.parsing.shell_snippets import SHELLS
 from machinectl.errors import MachineError
 from machinectl.machines.flags import (
     ASKED,
-    BUILDER,
     CONTAINER,
     DIRECTORY,
     DRIVER,
@@ -170,19 +169,12 @@ def candidates(typed: TypedWords, word: str) -> Offer:
     if typed.only_words and typed.verb in ORDERS:
         # The command's own arguments are unknown here.
         return {}, FILES
-    offered, directive = argument_candidates(typed, word)
-    has_verbs = not typed.words and not typed.only_words and typed.verb in GROUPS
-    return ({**verb_summaries(typed.verb), **offered} if has_verbs else offered), directive
-
-
-def argument_candidates(typed: TypedWords, word: str) -> Offer:
     declared = ALL[typed.verb].arguments if typed.verb in ALL else ()
     kinds = [value for argument in declared for value in argument.values]
-    if any(argument.repeats for argument in declared):
-        kinds += kinds[-1:] * len(typed.words)
-    return (
-        value_candidates(typed, kinds[len(typed.words)], word) if len(typed.words) < len(kinds) else ({}, NOTHING_ELSE)
-    )
+    at = min(len(typed.words), len(kinds) - 1) if any(argument.repeats for argument in declared) else len(typed.words)
+    offered, directive = value_candidates(typed, kinds[at], word) if at < len(kinds) else ({}, NOTHING_ELSE)
+    has_verbs = not typed.words and not typed.only_words and typed.verb in GROUPS
+    return ({**verb_summaries(typed.verb), **offered} if has_verbs else offered), directive
 
 
 def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) -> Offer:
@@ -232,19 +224,13 @@ def asked_names(kind: str, root: str, machine: str) -> list[str]:
 
     store = Store(root)
     try:
-        if kind == BUILDER:
-            from machinectl.docker_cli.builders import store_builders
-            from machinectl.docker_cli.buildx import Buildx
-
-            names = [builder.name for builder in store_builders(store, Buildx(os.environ))]
-        else:
-            engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ)
-            path, field = ("/containers/json?all=1", "Names") if kind == CONTAINER else ("/images/json", "RepoTags")
-            answer = as_list(probe_by(engine, Deadline(PATIENCE), EngineQuery(path, list)).told)
-            names = [as_text(name).removeprefix("/") for row in answer for name in as_list(as_dict(row).get(field))]
+        engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ)
+        path, field = ("/containers/json?all=1", "Names") if kind == CONTAINER else ("/images/json", "RepoTags")
+        answer = as_list(probe_by(engine, Deadline(PATIENCE), EngineQuery(path, list)).told)
     except MachineError:
         return []
-    return sorted(name for name in set(names) if re.fullmatch(UNQUOTED_NAME, name))
+    names = {as_text(name).removeprefix("/") for row in answer for name in as_list(as_dict(row).get(field))}
+    return sorted(name for name in names if re.fullmatch(UNQUOTED_NAME, name))
 
 
 def place_candidates(typed: TypedWords, word: str, otherwise: int) -> Offer:

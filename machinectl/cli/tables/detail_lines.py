@@ -31,8 +31,6 @@ OF_ENGINE: dict[str, type] = {
     "Images": int,
     "DockerRootDir": str,
 }
-# The engine counts in Go's int64.
-LARGEST = 2**63 - 1
 
 
 class Info(MachineStatus):
@@ -49,9 +47,9 @@ class Info(MachineStatus):
     def said(self, key: str, kind: type) -> Any:
         """Return None for a missing or invalid value."""
         value = self.engine.get(key)
-        if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
-            return None
-        return value
+        # The engine counts in Go's int64.
+        is_valid = type(value) is kind and not (kind is int and abs(value) >= 1 << 63)
+        return value if is_valid else None
 
     def fields(self) -> dict[str, Any]:
         """Use the names of docker's /info."""
@@ -99,6 +97,11 @@ def info_text(one: Info) -> str:
 
 def details(one: Info) -> Iterator[tuple[str, list[str]]]:
     fields = one.fields()
+    count, total, available = (fields[key] for key in ("Containers", "MemTotal", "MemAvailable"))
+    states = ", ".join(
+        f"{fields[f'Containers{state}'] or 0} {state.lower()}" for state in ("Running", "Paused", "Stopped")
+    )
+    free = f", {memory_size(available)} available" if available is not None else ""
     yield "Name", [fields["Name"]]
     yield "Driver", [fields["DriverName"]]
     yield "URL", [fields["URL"]]
@@ -108,31 +111,20 @@ def details(one: Info) -> Iterator[tuple[str, list[str]]]:
     yield "Operating system", [fields["OperatingSystem"]]
     yield "Kernel", [" ".join(fields[key] or "" for key in ("KernelVersion", "Architecture")).strip()]
     yield "CPUs", [str(fields["NCPU"] or "")]
-    yield "Memory", [", ".join(memory(fields))]
-    yield "Containers", [container_counts(one)]
+    yield "Memory", ["" if total is None else f"{memory_size(total)}{free}"]
+    yield "Containers", ["" if count is None else f"{count} ({states})"]
     yield "Images", ["" if fields["Images"] is None else str(fields["Images"])]
     yield "Storage driver", [fields["StorageDriver"]]
     yield "Docker root", [fields["DockerRootDir"]]
     yield "Engine labels", fields["EngineLabels"]
     yield "Labels", [f"{key}={value}" for key, value in sorted(one.machine.labels.items())]
     yield "Certificates", list(certificate_lines(one))
-    yield from host_details(one)
-
-
-def memory(fields: dict[str, Any]) -> Iterator[str]:
-    if fields["MemTotal"] is not None:
-        yield memory_size(fields["MemTotal"])
-        if fields["MemAvailable"] is not None:
-            yield f"{memory_size(fields['MemAvailable'])} available"
-
-
-def container_counts(one: Info) -> str:
-    count = one.said("Containers", int)
-    if count is None:
-        return ""
-    states = ("Running", "Paused", "Stopped")
-    parts = ", ".join(f"{one.said(f'Containers{state}', int) or 0} {state.lower()}" for state in states)
-    return f"{count} ({parts})"
+    if disk := fields["Disk"]:
+        used, left = disk["Used"], disk["Free"]
+        share = f" ({100 * used / (used + left):.0f}%)" if used + left else ""
+        yield "Disk", [f"{memory_size(used)} of {memory_size(disk['Total'])} used{share}, at {disk['Path']}"]
+    yield "Load", [" ".join(f"{load:.2f}" for load in fields["Load"] or ())]
+    yield "Uptime", ["" if fields["Uptime"] is None else human_duration(fields["Uptime"])]
 
 
 def certificate_lines(one: Info) -> Iterator[str]:
@@ -143,18 +135,3 @@ def certificate_lines(one: Info) -> Iterator[str]:
         left = f"{row.days_left} days left" if row.days_left >= 0 else "expired"
         warning = f"; {row.warning}" if row.warning and row.warning != left else ""
         yield f"{row.file}: until {row.expires:%Y-%m-%d}, {left}{warning}"
-
-
-def host_details(one: Info) -> Iterator[tuple[str, list[str]]]:
-    if one.host is None:
-        return
-    if disk := one.host.data:
-        share = f" ({100 * disk.used / (disk.used + disk.free):.0f}%)" if disk.used + disk.free else ""
-        yield (
-            "Disk",
-            [f"{memory_size(disk.used << 10)} of {memory_size(disk.size << 10)} used{share}, at {disk.directory}"],
-        )
-    if one.host.load:
-        yield "Load", [" ".join(f"{each:.2f}" for each in one.host.load)]
-    if one.host.uptime is not None:
-        yield "Uptime", [human_duration(one.host.uptime)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -24,24 +23,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-# Titles of steps begin with a present participle, and may have a second one after "and". These have lost an e, or have
-# doubled a letter.
-WITHOUT_E = {
-    "clos",
-    "configur",
-    "disabl",
-    "giv",
-    "leav",
-    "mak",
-    "remov",
-    "restor",
-    "tak",
-    "authoriz",
-    "upgrad",
-    "prepar",
-}
-DOUBLED = {"forgett", "lett", "shutt", "stopp", "sett"}
-STEP = re.compile(r"(?:^|(?<= and ))\w+ing\b")
 # By a diff line's beginning; the file names are bold.
 DIFF_COLOURS = {"--- ": BOLD, "+++ ": BOLD, "@@ ": "36", "+": GREEN, "-": RED}
 INDENT = "    "
@@ -59,30 +40,18 @@ def plan_report(plan: HostPlan) -> Iterator[str]:
     changes = [each for each in plan.outcomes if each.changed]
     for change in changes:
         first, *details = outcome_lines(change)
-        yield wrapped(first[0].upper() + first[1:], sys.stdout)
+        yield wrapped(f"Planned: {first}", sys.stdout)
         yield from (INDENT + line for line in details)
     if plan.outcomes and not changes:
         yield "All is as it should be: nothing would be done"
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
-    """Return "would install Docker Engine", and the details."""
-    yield escaped_line(conditional(outcome.title))
+    """Return "Installing Docker Engine", and the details."""
+    yield escaped_line(outcome.title)
     for detail in outcome.details:
         colour = next((colour for begin, colour in DIFF_COLOURS.items() if detail.startswith(begin)), "")
         yield coloured(escaped_line(detail), colour, sys.stdout)
-
-
-def conditional(title: str) -> str:
-    """Return "would install …" for "Installing …"."""
-    if not STEP.match(title.lower()):
-        return title
-    return "would " + STEP.sub(lambda word: infinitive(word[0].lower()), title)
-
-
-def infinitive(participle: str) -> str:
-    stem = participle.removesuffix("ing")
-    return f"{stem}e" if stem in WITHOUT_E else stem[:-1] if stem in DOUBLED else stem
 
 
 def escaped_line(text: str) -> str:
@@ -90,8 +59,6 @@ def escaped_line(text: str) -> str:
     return harmless(text).replace("\n", "\\n")
 
 
-# How many ages to distinguish.
-AGES = 4
 # The age of an unknown date.
 FOREVER = float("inf")
 
@@ -179,9 +146,7 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
     for seconds, name in sorted((age(date, now), name) for name, date in dates.items()):
         known = seconds < FOREVER
         groups.setdefault(f"{human_duration(seconds).lower()} ago" if known else "at an unknown time", []).append(name)
-    ages = [f"{first_names(names)} {ago}" for ago, names in groups.items()]
-    rest = sum(map(len, list(groups.values())[AGES:]))
-    return "; ".join(ages[:AGES]) + (f"; {rest} earlier" if rest else "")
+    return "; ".join(f"{first_names(names)} {ago}" for ago, names in groups.items())
 
 
 def age(date: str, now: datetime) -> float:

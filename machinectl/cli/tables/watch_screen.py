@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import threading
 import time
@@ -107,8 +106,7 @@ def watch_machines(
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
     try:
         with exiting_on_signals():
-            while draw_until_suspended(watched, layout):
-                os.kill(os.getpid(), signal.SIGSTOP)
+            draw_until_quit(watched, layout)
     except KeyboardInterrupt:
         pass
     finally:
@@ -117,26 +115,19 @@ def watch_machines(
     draw("".join(f"{line}\n" for row in last for line in row))
 
 
-def draw_until_suspended(watched: Watched, layout: RowFormat | None) -> bool:
-    """Draw until q is pressed, or ^Z: return True then. Raises the querying thread's exception."""
-    suspended = threading.Event()
-    before = signal.signal(signal.SIGTSTP, lambda *_: suspended.set())
+def draw_until_quit(watched: Watched, layout: RowFormat | None) -> None:
+    """Draw until q is pressed. Raises the querying thread's exception."""
     screen = rich.console.Console(highlight=False)
-    try:
-        with keys_without_enter(), rich.live.Live(console=screen, screen=True, auto_refresh=False) as live:
-            while not suspended.wait(REDRAW):
-                if watched.error:
-                    raise watched.error
-                if QUIT_KEYS & set(typed_keys()):
-                    return False
-                # rich believes COLUMNS and LINES. The last column is for the cursor.
-                screen.size = os.get_terminal_size(sys.stdout.fileno())
-                lines = drawn_lines(watched, layout, max(screen.width - 1, 1), screen.height)
-                picture = Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, lines))
-                live.update(picture, refresh=True)
-            return True
-    finally:
-        signal.signal(signal.SIGTSTP, before)
+    with keys_without_enter(), rich.live.Live(console=screen, screen=True, auto_refresh=False) as live:
+        while not QUIT_KEYS & set(typed_keys()):
+            if watched.error:
+                raise watched.error
+            # rich believes COLUMNS and LINES. The last column is for the cursor.
+            screen.size = os.get_terminal_size(sys.stdout.fileno())
+            lines = drawn_lines(watched, layout, max(screen.width - 1, 1), screen.height)
+            picture = Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, lines))
+            live.update(picture, refresh=True)
+            time.sleep(REDRAW)
 
 
 def drawn_lines(watched: Watched, layout: RowFormat | None, width: int, height: int) -> list[str]:
@@ -175,7 +166,7 @@ def counted_states(listed: Sequence[MachineRow]) -> str:
 
 @contextmanager
 def keys_without_enter() -> Iterator[None]:
-    """Read keys without Enter or echo; what was typed meanwhile is not for the shell."""
+    """Read keys without Enter or echo, and no ^Z; what was typed meanwhile is not for the shell."""
     if not sys.stdin.isatty():
         yield
         return
@@ -184,6 +175,10 @@ def keys_without_enter() -> Iterator[None]:
 
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
+    modes = termios.tcgetattr(sys.stdin)
+    # A shell would draw over the screen of a stopped program.
+    modes[6][termios.VSUSP] = b"\0"
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
     try:
         yield
     finally:
