@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
 from machinectl.cli.catalogue import ABOUT, GROUPS, LOGIN, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.help_pages import arguments_of, examples_with, flags_and_driver, option_rows, usage_lines
+from machinectl.cli.help_pages import arguments_of, flags_and_driver, option_rows, usage_lines
 from machinectl.cli.parsing.command_line import IN_DRIVER
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(name: str) -> Iterator[Piece]:
             yield ("verb", title, f"{title} [OPTIONS] {arguments_of(declared)}")
             yield ("text", f"The options of driver {driver}, beside those of create.")
             yield from listed(option_rows(flag for flag in flags if flag.section.startswith(IN_DRIVER)))
-            yield from (("example", example) for example in examples_with(declared, driver))
+            yield from (("example", example) for example in declared.examples if f"-d {driver} " in example)
     else:
         yield from described(name, declared, declared.flags, declared.examples)
 

@@ -22,8 +22,7 @@ from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import BOLD, MORE, coloured, flowed, harmless, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
 from machinectl.cli.parsing.command_line import IN_DRIVER, with_note
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, flags_of, is_group, named_driver, split_at_verb
-from machinectl.errors import MachineError
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, is_group, named_driver
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
 TYPE_CHECKING = False
@@ -49,10 +48,6 @@ def arguments_of(declared: Verb) -> str:
     return " ".join(argument.metavar for argument in declared.arguments)
 
 
-def examples_with(declared: Verb, driver: str) -> list[str]:
-    return [example for example in declared.examples if f"-d {driver} " in example]
-
-
 def option_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
     """Return the names of each shown option with its help."""
     return [
@@ -65,34 +60,18 @@ def option_help(flag: Flag) -> str:
     if flag.secret and flag.variable:
         notes.append(f"else ${flag.variable}, else you are asked")
     if flag.show_default and flag.metavar and flag.default:
-        notes.append(f"default {shown_default(flag)}")
+        default: Any = flag.default
+        shown = ",".join(default) if flag.many else f"{default:g}" if flag.kind is float else str(default)
+        notes.append(f"default {shown}")
     text = with_note(flag.help, ", ".join(notes))
     # A secret's variable holds the secret, not a file name.
     return f"{text} [${flag.variable}]" if flag.variable and not flag.secret else text
-
-
-def shown_default(flag: Flag) -> str:
-    default: Any = flag.default
-    return ",".join(default) if flag.many else f"{default:g}" if flag.kind is float else str(default)
 
 
 def print_help(name: str, words: Sequence[str] = ()) -> int:
     """Print the help of a verb, a group or a topic, "" for the first page. `words` may name a driver or a machine."""
     draw(PAGES[name]() if name in PAGES else verb_page(name, *flags_and_driver(name, words)))
     return 0
-
-
-def with_typed_driver(words: Sequence[str]) -> Sequence[str]:
-    """Return a command line of `create` with the driver that its options tell, if they tell one."""
-    own = flags_of("create")
-    if all(word[2:].partition("=")[0] in own for word in split_at_verb(words)[1] if word.startswith("--")):
-        return words
-    from machinectl.cli.parsing.create_forms import create_in_full
-
-    try:
-        return create_in_full(words)
-    except MachineError:
-        return words
 
 
 def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], str]:
@@ -102,7 +81,6 @@ def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], s
         return (), ""
     if name not in WITH_DRIVER_OPTIONS:
         return declared.flags, ""
-    words = with_typed_driver(words) if name == "create" else words
     driver = named_driver(words)
     if name == "create" and not driver:
         return declared.flags, ""
@@ -178,7 +156,8 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     declared = catalogue.ALL[name]
     if driver:
         forms = [f"{name} -d {driver} [OPTIONS] {arguments_of(declared)}"]
-        about, commands = f"Create a machine with the driver {driver}.", examples_with(declared, driver)
+        about = f"Create a machine with the driver {driver}."
+        commands = [example for example in declared.examples if f"-d {driver} " in example]
     else:
         forms, commands = usage_lines(name, declared), list(declared.examples)
         about = f"{declared.summary} {declared.more}"
@@ -186,7 +165,7 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     verbs = catalogue.GROUPS.get(name, {}).items()
     own = [(verb, of_group.summary) for verb, of_group in verbs if not of_group.hidden]
     shown: Iterable[tuple[str, Rows]] = flag_sections(flags)
-    more = ssh_pointer(flags)
+    more = ["", f"{heading('SSH options')} {THIS.name} help ssh-options"] if set(LOGIN).intersection(flags) else []
     if is_group(name):
         more = ["", *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command.")]
     elif declared.typed and not driver:
@@ -206,12 +185,6 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     )
 
 
-def ssh_pointer(flags: Iterable[Flag]) -> list[str]:
-    if not any(flag in LOGIN for flag in flags):
-        return []
-    return ["", f"{heading('SSH options')} {THIS.name} help ssh-options"]
-
-
 def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
     """Return the sections in order, without the options of the topic."""
     found: dict[str, list[Flag]] = {}
@@ -219,14 +192,10 @@ def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
         if flag not in LOGIN and not flag.hidden:
             found.setdefault(flag.section or COMMON_OPTIONS, []).append(flag)
     found.setdefault(COMMON_OPTIONS, [])
-    for title in sorted(found, key=rank):
+    # A driver's options first.
+    order = {title: at for at, title in enumerate(LAST, start=2)}
+    for title in sorted(found, key=lambda title: 0 if title.startswith(IN_DRIVER) else order.get(title, 1)):
         yield title, [*option_rows(found[title]), *([HELP_ROW] if title == COMMON_OPTIONS else [])]
-
-
-def rank(title: str) -> int:
-    if title.startswith(IN_DRIVER):
-        return 0
-    return LAST.index(title) + 2 if title in LAST else 1
 
 
 def joined(lines: Iterable[str]) -> str:

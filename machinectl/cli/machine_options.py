@@ -11,7 +11,7 @@ from machinectl.cli.run_verb import read_login_secret
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.files.user_files import is_exposed
-from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE, OLD_SWARM
+from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
 from machinectl.machines.engine_options import EngineOptions, check_options, check_printable, each_once, read_env_file
 
 if TYPE_CHECKING:
@@ -46,13 +46,9 @@ def check_install_url(url: str) -> None:
 
 def engine_values(given: dict[str, Any]) -> dict[str, Any]:
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
-    if variables := merge_variables(env_files(given), values["env"] or ()):
+    if variables := merge_variables(given[ENV_FILE.parameter] or [], values["env"] or ()):
         values["env"] = variables
     return values
-
-
-def env_files(given: dict[str, Any]) -> list[str]:
-    return given[ENV_FILE.parameter] or []
 
 
 def merge_variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
@@ -63,14 +59,9 @@ def merge_variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
 
 def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
     """Warn of env files that others can read: they may hold passwords."""
-    for path in env_files(given):
+    for path in given[ENV_FILE.parameter] or []:
         if is_exposed(path):
             console.warn(f"{path} can be read by others", Hint("If it holds a password", "chmod 600", path))
-
-
-def asks_for_swarm(given: dict[str, Any]) -> bool:
-    """Return whether flags of the discontinued Swarm were given, which scripts still pass."""
-    return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
 def parse_labels(given: Sequence[str], machine: str = "") -> dict[str, str]:

@@ -24,6 +24,7 @@ from machinectl.cli.parsing.go_flags import (
     helped_verb,
     is_before_the_verb,
     split_at_verb,
+    take_flags,
     take_verb,
 )
 from machinectl.errors import MachineError
@@ -69,11 +70,15 @@ def leave_threads(code: int) -> None:
 def run_command_line(arguments: list[str]) -> int:
     THIS.take_passwords()
     if arguments[:1] == [BY_DOCKER]:
-        from machinectl.cli.parsing import docker_plugin_call
+        from machinectl.cli.parsing.docker_plugin_call import COMPLETE, GLOBAL, own_command_line
 
-        if answer := docker_plugin_call.docker_request(arguments[1:]):
-            return guarded(answer)
-        arguments = docker_plugin_call.own_command_line(arguments[1:])
+        if arguments[1:2] == [COMPLETE]:
+            from machinectl.cli.parsing.completion import cobra_lines
+
+            rest = arguments[2:]
+            take_flags(rest, "", GLOBAL)
+            return guarded(lambda: write_out(cobra_lines(rest[1:])))
+        arguments = own_command_line(arguments[1:])
     THIS.typed = arguments
     return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
 
 
-# Flags of docker-machine's discontinued Swarm, which scripts still pass.
-
 VERBS = {
     "create": Verb(
         "create",
@@ -186,7 +184,7 @@ def create(
     if name not in WITHOUT_HOST:
         machine_options.check_install_url(creation.spec.engine.install_url)
     machine_options.warn_of_open_files(others, here.console)
-    if machine_options.asks_for_swarm(others):
+    if any(others[flag.parameter] for flag in OLD_SWARM):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
     try_ssh_url(here.store, creation)
     if dry_run:

@@ -186,6 +186,4 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         assert sections(text)[0] == "Options of driver generic"
         assert "--ssh-user USER" in text
     assert machinectl("help", "create", "-d", "generic").stdout == helped("create", "-d", "generic")
-    assert helped("create", "--ip-address", "192.0.2.1", "web1") == helped("create", "-d", "generic")
-    assert helped("create", "web1", "--url=x") == helped("create", "-d", "none")
-    assert helped("create", "--url=x", "--mac=y") == helped("create", "--no-such-option") == helped("create")
+    assert helped("create", "--no-such-option") == helped("create")

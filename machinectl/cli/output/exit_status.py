@@ -85,20 +85,16 @@ def called_text(hint: Hint, program: str) -> str:
 
 def called(hint: Hint, program: str) -> list[tuple[str, str]]:
     """Return the texts and commands of a hint, as this program was called, without verbs that are not there."""
+    from machinectl.cli.catalogue import LISTED, NAMED
+
     program = found_by_shell(program)
+    # The verbs of a feature that was taken out (features.py).
+    missing = {f"{NAME} {verb}" for verb in NAMED.difference(LISTED)}
     return [
         (text, command if elsewhere else as_called(command, program))
         for text, command, elsewhere in hint.parts
-        if elsewhere or not is_of_missing_feature(command)
+        if elsewhere or " ".join(command.split(" ")[:2]) not in missing
     ]
-
-
-def is_of_missing_feature(command: str) -> bool:
-    """Return whether a command's verb was taken out with its feature (features.py)."""
-    from machinectl.cli.catalogue import LISTED, NAMED
-
-    verb = command.removeprefix(f"{NAME} ").partition(" ")[0]
-    return command.startswith(f"{NAME} ") and verb in NAMED and verb not in LISTED
 
 
 def report_failures(results: Iterable[object], program: str) -> int:

@@ -109,7 +109,7 @@ class AsJSON(OutputPrinter):
         kept[on_stderr].extend(data[:room])
 
     def ended(self, ended: CommandEnded) -> None:
-        stdout, stderr = (data.decode(errors="surrogateescape") for data in self._kept.pop(ended.name))
+        stdout, stderr = (data.decode(errors="replace") for data in self._kept.pop(ended.name))
         report = {
             "Name": ended.name,
             "Status": ended.status,
@@ -175,14 +175,16 @@ def report_failed(
     failed = sorted((each for each in ended if each.status != 0), key=lambda each: natural(each.name))
     if not failed:
         return
-    errors = [each.error for each in failed if each.error]
-    for each in failed:
-        if each.error and with_errors and errors.count(each.error) == 1:
-            report(each.error.named(each.name), program)
     # Report a shared error, such as unreadable input, once.
-    shared = dict.fromkeys(error for error in [*errors, of_all] if error and errors.count(error) != 1)
-    for error in shared:
-        report(error, program)
+    causes: dict[MachineError, list[str]] = {of_all: []} if of_all else {}
+    for each in failed:
+        if each.error:
+            causes.setdefault(each.error, []).append(each.name)
+    for error, names in causes.items():
+        if len(names) == 1 and error is not of_all and with_errors:
+            report(error.named(names[0]), program)
+        elif len(names) != 1 or error is of_all:
+            report(error, program)
     outcomes = []
     for each in failed:
         text = "error" if each.status is None else status_text(each.status)

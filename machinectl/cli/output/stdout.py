@@ -9,7 +9,7 @@ from machinectl.cli.catalogue import PRINTS, WORKS
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called, program_with
 from machinectl.cli.output.stdio import OutputError, set_output_kind
-from machinectl.cli.output.style import harmless, harmless_json
+from machinectl.cli.output.style import harmless
 from machinectl.errors import Hint
 
 TYPE_CHECKING = False
@@ -87,5 +87,9 @@ def print_json(data: Any, *, indent: int | None = 4) -> None:
     """Print UTF-8 JSON; escape what is not printable."""
     import json
 
-    text = json.dumps(with_commands_as_called(data), indent=indent, ensure_ascii=False)
-    write_bytes(harmless_json(f"{text}\n").encode())
+    data = with_commands_as_called(data)
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    if not text.replace("\n", "").isprintable():
+        # Escapes lose nothing (RFC 8259 7).
+        text = json.dumps(data, indent=indent).replace("\x7f", r"\u007f")
+    write_bytes(f"{text}\n".encode())

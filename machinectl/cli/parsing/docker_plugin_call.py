@@ -10,13 +10,12 @@ import os
 import sys
 
 from machinectl.cli.invocation import AS_PLUGIN, THIS
-from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.go_flags import by_names, take_flags
 from machinectl.machines.flags import Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, Sequence
+    from collections.abc import MutableMapping, Sequence
 
 PLUGIN = "machine"
 # github.com/spf13/cobra, ShellCompRequestCmd.
@@ -29,22 +28,6 @@ SWITCHES = ("-D --debug", "--tls", "--tlsverify")
 GLOBAL = by_names(
     [*(Flag(*names.split(), metavar="VALUE") for names in VALUED), *(Flag(*names.split()) for names in SWITCHES)]
 )
-
-
-def docker_request(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """Return the work for docker's completion request, None for a user's command line."""
-    if arguments[:1] == [COMPLETE]:
-        return lambda: complete_for_docker(arguments[1:])
-    return None
-
-
-def complete_for_docker(words: Sequence[str]) -> int:
-    from machinectl.cli.parsing.completion import cobra_lines
-
-    rest = list(words)
-    take_flags(rest, "", GLOBAL)
-    write_out(cobra_lines(rest[1:]))
-    return 0
 
 
 def own_command_line(arguments: Sequence[str]) -> list[str]:

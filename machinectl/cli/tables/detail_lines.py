@@ -48,7 +48,7 @@ class Info(MachineStatus):
         """Return None for a missing or invalid value."""
         value = self.engine.get(key)
         # The engine counts in Go's int64.
-        is_valid = type(value) is kind and not (kind is int and abs(value) >= 1 << 63)
+        is_valid = type(value) is kind and not (isinstance(value, int) and abs(value) >= 1 << 63)
         return value if is_valid else None
 
     def fields(self) -> dict[str, Any]:
