@@ -80,13 +80,12 @@ class OpenPorts:
         console: Console,
         report: Callable[[OpenPort, bool], object],
         addresses: Sequence[str] = LOOPBACK,
-        words: Sequence[str] = (),
     ) -> None:
-        """`words` are what the user named to forward. Raises MachineError for an address that this computer lacks."""
+        """Raises MachineError for an address that this computer lacks."""
         self._machine = machine
-        self._words = words
         self._report = report
-        self._addresses = usable_addresses(addresses)
+        # Without those that this computer lacks, such as ::1 without IPv6.
+        self._addresses = [address for address in addresses if listening_error(address, 0) not in FOREIGN]
         if not self._addresses:
             raise MachineError(
                 f"{addresses[0]} is not an address of this computer",
@@ -141,7 +140,10 @@ class OpenPorts:
         numbers = [first] if wish.local else [first, *other_numbers(wanted)]
         for number in numbers:
             port = OpenPort(self._addresses[0], number or free_port(self._addresses[0]), wish)
-            why = self._why_not(port)
+            why = why_not(self._addresses, port.local)
+            # Whoever starts containers on the host chooses their ports: they get none of those that programs trust.
+            if wish.container and port.local < UNPRIVILEGED:
+                why = why or "is below 1024"
             if not why and self._listen(port):
                 break
             if self._connection is None or not self._connection.is_running:
@@ -149,11 +151,9 @@ class OpenPorts:
             # ssh may fail where we did not: another process was faster.
             reason = reason or why or "is in use"
         else:
-            free = f"0:{wish.port}"
-            words = [free if word == f"{wish.local}:{wish.port}" else word for word in self._words] or [free]
             raise MachineError(
                 f"Port {wanted} of this computer {reason}",
-                Hint("Use a free one", "machinectl forward", self._machine, *words),
+                Hint("Use a free one", "machinectl forward", self._machine, f"0:{wish.port}"),
             )
         self._open[wish] = port
         self._numbers[wish] = port.local
@@ -162,25 +162,12 @@ class OpenPorts:
             whose = f" for {wish.container}" if wish.container else ""
             self._warnings.warn(f"Port {first} of this computer {reason}: using {port.local} instead{whose}")
 
-    def _why_not(self, port: OpenPort) -> str:
-        """Return why a port cannot have a number here, or "".
-
-        Whoever starts containers on the host chooses their ports, so they get none of those that programs trust.
-        """
-        reason = why_not(self._addresses, port.local)
-        return reason or ("is below 1024" if port.wish.container and port.local < UNPRIVILEGED else "")
-
     def _listen(self, port: OpenPort) -> bool:
         """Return False if ssh cannot listen on one of the addresses; then it listens on none."""
         return self._connection is not None and self._connection.add(self._rules(port))
 
     def _rules(self, port: OpenPort) -> list[ForwardedPort]:
         return [ForwardedPort(address, port.local, port.wish.target, port.wish.port) for address in self._addresses]
-
-
-def usable_addresses(addresses: Sequence[str]) -> list[str]:
-    """Leave out addresses that this computer lacks, such as ::1 without IPv6."""
-    return [address for address in addresses if listening_error(address, 0) not in FOREIGN]
 
 
 def why_not(addresses: Sequence[str], port: int) -> str:

@@ -17,7 +17,6 @@ from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.openssh_session import system_master
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
 from machinectl.tunnels.open_ports import DistinctWarnings
-from machinectl.tunnels.published_ports import ContainerEvents, FollowedContainers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.present_name import PresentName
     from machinectl.ssh.openssh.master import Master
     from machinectl.tunnels.open_ports import OpenPorts
-    from machinectl.tunnels.published_ports import Wish
+    from machinectl.tunnels.published_ports import FollowedContainers, Wish
 
 # Seconds for the connection.
 CONNECT_SECONDS = 15.0
@@ -56,7 +55,6 @@ class PortForwarder:
         self._login = login
         self._ports = ports
         self._containers = containers
-        self._events: ContainerEvents | None = None
         self._warnings = DistinctWarnings(console)
         # Work for `run`; None ends it.
         self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
@@ -73,7 +71,7 @@ class PortForwarder:
             self._ports.open(wish)
         if self._containers:
             self._look(self._containers)
-            self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
+            self._containers.follow(self._note_news, self._note_silence)
 
     def run(self) -> None:
         """Follow the connection and the containers until `close`. Raises NoSuchMachine and HostKeyRefused."""
@@ -95,8 +93,8 @@ class PortForwarder:
         with self._lock:
             self._stop.set()
         self._work.put(None)
-        if self._events:
-            self._events.close()
+        if self._containers:
+            self._containers.close()
         self._session.close()
 
     def _connect(self) -> None:
@@ -118,7 +116,13 @@ class PortForwarder:
     def _watch(self, master: Master) -> None:
         for line in master.lines():
             if refused := REFUSED.fullmatch(line):
-                self._say_refused(refused[1])
+                why, name = refused[1], self._name.name
+                text = f'"{name}" refused a forwarded connection: {one_line(why)}'
+                hint = Hint("See what its containers publish", "machinectl ps", name)
+                if why.startswith(PROHIBITED):
+                    text = f'The SSH server of "{name}" forbids forwarding: {one_line(why)}'
+                    hint = Hint("See its settings, on the host as root", "sshd -T | grep -i forwarding", elsewhere=True)
+                self._work.put(partial(self._warnings.warn, text, hint))
         self._work.put(self._reconnect)
 
     def _reconnect(self) -> None:
@@ -170,11 +174,3 @@ class PortForwarder:
 
     def _note_silence(self, error: MachineError) -> None:
         self._warnings.warn(f"{error.cause}; trying again")
-
-    def _say_refused(self, why: str) -> None:
-        name, hint = self._name.name, Hint("See what its containers publish", "machinectl ps", self._name.name)
-        text = f'"{name}" refused a forwarded connection: {one_line(why)}'
-        if why.startswith(PROHIBITED):
-            text = f'The SSH server of "{name}" forbids forwarding: {one_line(why)}'
-            hint = Hint("See its settings, on the host as root", "sshd -T | grep -i forwarding", elsewhere=True)
-        self._work.put(partial(self._warnings.warn, text, hint))

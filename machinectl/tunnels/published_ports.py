@@ -12,7 +12,6 @@ import re
 import socket
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -100,22 +99,21 @@ def read_container(told: dict[str, Any]) -> Container:
     # A link's name has a slash inside.
     name = next(filter(NAME.fullmatch, names), identifier[:12])
     published = [
-        each
-        for each in as_list(told.get("Ports"))
-        if isinstance(each, dict) and is_port(each.get("PublicPort")) and each.get("Type") in PROTOCOLS
+        port
+        for port in as_list(told.get("Ports"))
+        if isinstance(port, dict)
+        and type(number := port.get("PublicPort")) is int
+        and 0 < number <= HIGHEST
+        and port.get("Type") in PROTOCOLS
     ]
-    targets = ((target_of(each.get("IP")), each["PublicPort"]) for each in published if each.get("Type") == TCP)
+    targets = ((target_of(port.get("IP")), port["PublicPort"]) for port in published if port["Type"] == TCP)
     return Container(
         identifier,
         name,
         as_text(told.get("State")) in {"running", "paused"},
         frozenset(Wish(target, port, container=name) for target, port in targets if target),
-        frozenset(f"{each['PublicPort']}/{each.get('Type')}" for each in published if each.get("Type") != TCP),
+        frozenset(f"{port['PublicPort']}/{port['Type']}" for port in published if port["Type"] != TCP),
     )
-
-
-def is_port(value: Any) -> bool:
-    return type(value) is int and 0 < value <= HIGHEST
 
 
 def target_of(address: Any) -> str:
@@ -160,40 +158,31 @@ def container_names(endpoint: Endpoint, machine: str, words: Sequence[str]) -> f
             start = Hint("Start it", "machinectl docker", machine, "--", "start", container.name)
             raise MachineError(f"The container {container.name} is not running", start)
         if not container.ports:
-            others = f" over TCP, only {', '.join(sorted(container.others))}" if container.others else ""
             raise MachineError(
-                f"The container {container.name} publishes no port{others}",
+                f"The container {container.name} publishes no port over TCP",
                 Hint("Publish one (docker run -p), or forward a port of the host by its number"),
             )
         names.add(container.name)
     return frozenset(names)
 
 
-@dataclass(frozen=True)
 class FollowedContainers:
     """Running containers with these names, or all."""
 
-    endpoint: FindEndpoint
-    names: frozenset[str] | None = None
+    def __init__(self, endpoint: FindEndpoint, names: frozenset[str] | None = None) -> None:
+        self._endpoint = endpoint
+        self._names = names
+        self._stop = threading.Event()
+        self._answer: Response | None = None
 
     def look(self) -> list[Container]:
         """Raises MachineError."""
-        listed = list_containers(self.endpoint())
-        return [each for each in listed if each.running and (self.names is None or each.name in self.names)]
+        listed = list_containers(self._endpoint())
+        return [each for each in listed if each.running and (self._names is None or each.name in self._names)]
 
-
-class ContainerEvents:
-    """Follows an engine in a thread. Calls `changed` after each connection and event, `lost` for each failure."""
-
-    def __init__(
-        self, endpoint: FindEndpoint, changed: Callable[[], object], lost: Callable[[MachineError], object]
-    ) -> None:
-        self._endpoint = endpoint
-        self._changed = changed
-        self._lost = lost
-        self._stop = threading.Event()
-        self._answer: Response | None = None
-        threading.Thread(target=self._follow, daemon=True).start()
+    def follow(self, changed: Callable[[], object], lost: Callable[[MachineError], object]) -> None:
+        """Start a thread that calls `changed` after each connection and event, `lost` for each failure."""
+        threading.Thread(target=self._follow, args=(changed, lost), daemon=True).start()
 
     def close(self) -> None:
         self._stop.set()
@@ -202,7 +191,7 @@ class ContainerEvents:
             with suppress(OSError):
                 answer.wire.sock.shutdown(socket.SHUT_RDWR)
 
-    def _follow(self) -> None:
+    def _follow(self, changed: Callable[[], object], lost: Callable[[MachineError], object]) -> None:
         path = f"/events?{urlencode({'filters': json.dumps(FILTERS)})}"
         while not self._stop.is_set():
             try:
@@ -212,11 +201,11 @@ class ContainerEvents:
                         self._answer.wire.deadline = Deadline(PATIENCE)
                         read_answer(endpoint, self._answer, list)
                     keep_alive(self._answer.wire.sock)
-                    self._changed()
+                    changed()
                     for _ in () if self._stop.is_set() else self._answer:
-                        self._changed()
+                        changed()
             except MachineError as exc:
                 if not self._stop.is_set():
-                    self._lost(exc)
+                    lost(exc)
             self._answer = None
             self._stop.wait(RETRY)

@@ -11,7 +11,7 @@ import os
 import select
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine.duplex import PlainStream, early_end, open_stream
@@ -72,16 +72,11 @@ class WireStream(PlainStream):
         self._wire.close()
 
 
-class Reached(NamedTuple):
-    endpoint: Endpoint
-    context: ssl.SSLContext | None
-
-
 class MachineEngine:
     def __init__(self, name: PresentName) -> None:
         self._name = name
         self._seen: object = None
-        self._reached: Reached | None = None
+        self._reached: tuple[Endpoint, ssl.SSLContext | None] | None = None
         self._reading = asyncio.Lock()
         self._dials = asyncio.Semaphore(MOST_DIALS)
         self._logins = asyncio.Semaphore(MOST_LOGINS)
@@ -103,17 +98,17 @@ class MachineEngine:
         async with self._logins:
             return WireStream(await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS)))
 
-    async def _current(self) -> Reached:
+    async def _current(self) -> tuple[Endpoint, ssl.SSLContext | None]:
         async with self._reading:
             if self._reached is None or self._seen != self._state():
                 self._reached = await asyncio.to_thread(self._read)
             return self._reached
 
-    def _read(self) -> Reached:
+    def _read(self) -> tuple[Endpoint, ssl.SSLContext | None]:
         # Files that are replaced meanwhile are read again for the next connection.
         self._seen = self._state()
         endpoint = self._name.endpoint()
-        return Reached(endpoint, client_context(endpoint) if endpoint.tls else None)
+        return endpoint, client_context(endpoint) if endpoint.tls else None
 
     def _state(self) -> list[tuple[str, int, int, int]]:
         """Return what changes when a file of the machine is replaced."""

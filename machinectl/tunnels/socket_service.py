@@ -151,19 +151,13 @@ def check_engine(store: Store, name: str) -> None:
 
 
 def variables_of(store: Store, own: OpenSocket) -> dict[str, str | None]:
-    return socket_variables(own.path, own.machine, store.read(own.machine).urls[0], forward=own.forwards)
-
-
-def socket_variables(path: str, machine: str, url: str, *, forward: bool = False) -> dict[str, str | None]:
-    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one.
-
-    With `forward`, published ports are on this computer.
-    """
+    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one."""
+    ports_host = "" if own.forwards else engine_url.parse_url(store.read(own.machine).urls[0]).host
     return {
-        "DOCKER_HOST": f"{UNIX}{path}",
+        "DOCKER_HOST": f"{UNIX}{own.path}",
         **dict.fromkeys(UNSET),
-        "DOCKER_MACHINE_NAME": machine,
-        PORTS_HOST: ("" if forward else engine_url.parse_url(url).host) or "localhost",
+        "DOCKER_MACHINE_NAME": own.machine,
+        PORTS_HOST: ports_host or "localhost",
         MOUNTED_SOCKET: ENGINE_SOCKET,
     }
 

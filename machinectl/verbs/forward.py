@@ -66,7 +66,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
         else:
             here.console.note(port.closed)
 
-    ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK, words)
+    ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK)
     with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:
             forward_until_the_end(here, name, words, login, ports, auto=auto)

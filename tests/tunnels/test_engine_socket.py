@@ -25,7 +25,7 @@ from machinectl.tunnels.local_sockets import (
     open_sockets,
     opened_socket,
 )
-from machinectl.tunnels.socket_service import relayed, socket_variables
+from machinectl.tunnels.socket_service import relayed, variables_of
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.servers import engine, free_port, saying, serving
@@ -239,14 +239,18 @@ def test_only_the_user_can_use_it(store: Store, runtime: Path) -> None:
     assert list(found.glob("*.sock")) == []
 
 
-def test_published_ports_are_looked_for_where_they_are() -> None:
-    def host(url: str, *, forward: bool = False) -> str | None:
-        variables = socket_variables("/run/o.sock", "orionbox", url, forward=forward)
-        return variables["TESTCONTAINERS_HOST_OVERRIDE"]
-
-    assert host("tcp://[fd00::1]:2376") == "fd00::1"
-    assert host("tcp://[fd00::1]:2376", forward=True) == "localhost"
-    assert host("unix:///run/docker.sock") == "localhost"
+@pytest.mark.parametrize(
+    ("url", "forwards", "host"),
+    [
+        ("tcp://[fd00::1]:2376", False, "fd00::1"),
+        ("tcp://[fd00::1]:2376", True, "localhost"),
+        ("unix:///run/docker.sock", False, "localhost"),
+    ],
+)
+def test_published_ports_are_looked_for_where_they_are(store: Store, url: str, forwards: bool, host: str) -> None:
+    added(store, Machine("orionbox", "none", url=url))
+    variables = variables_of(store, OpenSocket("orionbox", store.root, "/run/o.sock", forwards=forwards))
+    assert variables["TESTCONTAINERS_HOST_OVERRIDE"] == host
 
 
 def test_another_file_at_its_path_is_neither_removed_nor_taken_for_it(
