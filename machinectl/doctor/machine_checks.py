@@ -20,7 +20,7 @@ from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login, moved_hint
 from machinectl.hosts.parallel import BackgroundTask, run_at_once
-from machinectl.hosts.query_engines import ASLEEP, driver_or_none, state_from_driver
+from machinectl.hosts.query_engines import ASLEEP, state_from_driver
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
@@ -60,7 +60,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         return [store_files.record_check(store, machine), *unseen(rest, "it is incomplete")]
     here = list(file_checks(store, machine))
     # A driver that creates hosts may call a remote service.
-    asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).answer(timeout)
+    asleep = BackgroundTask(lambda: state_from_driver(machine)).answer(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" reports {asleep}', Hint("Start it", "machinectl start", name))
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]

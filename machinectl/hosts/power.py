@@ -14,7 +14,7 @@ from machinectl import engine
 from machinectl.console import SilentConsole, StateNote, confirm
 from machinectl.driver import NoPowerSwitch
 from machinectl.engine import swarm_api
-from machinectl.errors import NO_HINT, Declined, Hint, MachineError, UsageError
+from machinectl.errors import Declined, Hint, MachineError, UsageError
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.login import logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.workers import plan_each, work_on_each
@@ -80,10 +80,7 @@ def switch_power(
     """Yield for each machine whether its state changed. `yes` skips questions about running containers."""
 
     def work(held: Held, console: Console, login: Login) -> bool:
-        power = HostPower(held.machine, console, login, timeout, yes=yes)
-        verbs = {"start": power.start, "stop": power.stop, "restart": power.restart}
-        # `kill` cuts the power, without a shutdown.
-        return verbs[verb](held) if verb in verbs else power.by_driver(held, verb)
+        return HostPower(held.machine, console, login, timeout, yes=yes).switch(held, verb)
 
     def plan(machine: Machine, console: Console, login: Login) -> HostPlan:
         return HostPower(machine, console, login, timeout).plan(verb)
@@ -113,14 +110,16 @@ class HostPower:
         count = container_count(self.machine)
         return HostPlan((count,) if count else (), (Outcome(PLANNED[verb], changed=True),))
 
+    def switch(self, held: Held, verb: str) -> bool:
+        verbs = {"start": self.start, "stop": self.stop, "restart": self.restart}
+        # `kill` cuts the power, without a shutdown.
+        return verbs[verb](held) if verb in verbs else self.by_driver(held, verb)
+
     def start(self, held: Held) -> bool:
         """Wait until SSH and the engine answer."""
         name = self.machine.name
         if self.ssh_answers():
-            silent = self.machine.url and self.probe_engine().state is not State.RUNNING
-            note = ", but its engine does not answer" if silent else ""
-            repair = Hint("Repair it", "machinectl provision", name) if silent else NO_HINT
-            self.console.note(StateNote(f'"{name}" is running already{note}'), repair)
+            self.console.note(StateNote(f'"{name}" is running already'))
             return False
         refused, wake = self.switch_refused("start"), None
         if refused and self.ssh:

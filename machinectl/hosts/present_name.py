@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
@@ -32,12 +32,12 @@ class PresentName:
     def find(self) -> str:
         """Return the name now. Raises NoSuchMachine once the machine is removed."""
         if not self.store.exists(self.name):
-            new = next(filter(self._is_now, self.store.names()), "")
-            if not new:
-                raise NoSuchMachine(
-                    f'"{self.name}" does not exist any more', Hint("List the machines", "machinectl ls")
-                )
-            self.name = new
+            for name in self.store.names():
+                with suppress(OSError):
+                    if os.path.samestat(os.fstat(self.directory), os.stat(self.store.directory(name))):
+                        self.name = name
+                        return name
+            raise NoSuchMachine(f'"{self.name}" does not exist any more', Hint("List the machines", "machinectl ls"))
         return self.name
 
     def read(self) -> Machine:
@@ -47,12 +47,6 @@ class PresentName:
     def endpoint(self) -> Endpoint:
         """Raises MachineError."""
         return ready_endpoint(self.store, self.find())
-
-    def _is_now(self, name: str) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self.directory), os.stat(self.store.directory(name)))
-        except OSError:
-            return False
 
 
 @contextmanager

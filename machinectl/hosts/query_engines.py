@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from functools import partial
 
 from machinectl import engine
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, TypeVar
 
-    from machinectl.driver import Driver, SSHEndpoint
+    from machinectl.driver import SSHEndpoint
     from machinectl.engine import Endpoint, EngineQuery, Probe
     from machinectl.engine.endpoint import Deadline
     from machinectl.machines.store import Store
@@ -50,21 +51,21 @@ def states_of(
     if not timeout:
         return ((name, engine.Probe(State.UNKNOWN)) for name in by_name)
     # Load drivers before starting threads: threads that import block each other.
-    drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
-    asks = {
-        name: partial(probe_machine, machine, drivers[machine.driver], question) for name, machine in by_name.items()
-    }
+    for machine in {machine.driver: machine for machine in by_name.values()}.values():
+        with suppress(MachineError):
+            driver_of(machine)
+    asks = {name: partial(probe_machine, machine, question) for name, machine in by_name.items()}
     return engine.ask_all(asks, timeout, lambda name: by_name[name].url)
 
 
-def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, deadline: Deadline) -> Probe:
+def probe_machine(machine: Machine, question: EngineQuery | None, deadline: Deadline) -> Probe:
     """If the engine is silent, try the SSH port."""
-    known = state_from_driver(machine, driver)
+    known = state_from_driver(machine)
     if known in ASLEEP:
         return engine.Probe(known)
     probe, _ = probe_any_set(machine, deadline, question, connecting_share=CONNECTING_SHARE)
     if probe.silent or (machine.url.startswith("ssh://") and probe.state is not State.RUNNING):
-        way = ssh_or_none(machine) if driver else None
+        way = ssh_or_none(machine)
         if way and is_silent([replace(way, host=host) for host in (way.host, *machine.addresses)], deadline):
             place = machine.url.partition("://")[2]
             return replace(
@@ -77,17 +78,10 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
     return probe
 
 
-def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
+def state_from_driver(machine: Machine) -> State | None:
+    """Return None if the driver does not know, or cannot be loaded: the engine may answer."""
     try:
-        return driver.state(driver_instance(machine)) if driver else None
-    except MachineError:
-        return None
-
-
-def driver_or_none(machine: Machine) -> Driver | None:
-    """The engine may answer even without a driver."""
-    try:
-        return driver_of(machine)
+        return driver_of(machine).state(driver_instance(machine))
     except MachineError:
         return None
 
