@@ -20,10 +20,10 @@ from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.health import Health
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.session import SSHSession
 
 SSH, ROOT, HOST = "SSH and host key", "Root", "Host"

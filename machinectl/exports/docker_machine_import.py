@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.engine.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import Hint, MachineError
 from machinectl.exports.docker_machine_records import (
     KEY_FILE,
@@ -25,6 +24,7 @@ from machinectl.exports.docker_machine_records import (
     usual_root,
 )
 from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.config_json import Origin
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.docker_machine import check_apart, shared_certificates
@@ -148,7 +148,7 @@ def add_key(root: str, new: Conversion) -> None:
 def add_certificates(root: str, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
     """Add the machine's own; return remarks."""
     directory = StorePaths(root).directory(machine.name)
-    if not any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
+    if not any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
         shared = shared_certificates(root)
         theirs = Hint("If its engine takes those of the store", "machinectl certs import", machine.name, shared)
         return [Remark("docker-machine has no certificates for it", theirs)]
@@ -167,7 +167,7 @@ def read_certificates(directory: str) -> dict[str, bytes]:
 
     Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
     """
-    names = (CA, CERTIFICATE, KEY, "server.pem", "server-key.pem")
+    names = (*CLIENT_FILES, "server.pem", "server-key.pem")
     paths = [os.path.join(directory, name) for name in names]
     ca, certificate, key = map(read_regular_file, paths[:3])
     files = certs.client_bundle(ca, certificate, key, files=paths[:3], now=when_all_valid(ca, certificate))

@@ -11,8 +11,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
-from machinectl.driver import SSHEndpoint
 from machinectl.machines.machine_driver import at_last_address, endpoints_of, known_hosts_path, with_jump_host
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import identity_arguments, quote_config_path
 from machinectl.ssh.ssh_settings import check_endpoint
 
