@@ -91,22 +91,15 @@ def grant_order(
 
 def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
     """Find the machines that were renamed since they were granted, by the keys on record."""
-    machines = readable_machines(store)
+    machines = store.readable()
     renamed: dict[str, str] = {}
     for asked in request.machines:
-        names = [machine.name for machine in machines if had_key(machine, asked.key.digest)]
+        key = asked.key.digest
+        names = [machine.name for machine in machines if holders_with_key(machine, key) or ended_with_key(machine, key)]
         taken = {*renamed.values(), *(machine.name for machine in request.machines)}
         if names and taken.isdisjoint(names):
             renamed[asked.name] = names[0]
     return renamed
-
-
-def readable_machines(store: Store) -> list[Machine]:
-    return store.readable()
-
-
-def had_key(machine: Machine, digest: str) -> bool:
-    return bool(holders_with_key(machine, digest)) or ended_with_key(machine, digest) is not None
 
 
 def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant | MachineError]:
@@ -116,19 +109,16 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
         name = order.renamed.get(asked, asked)
         other = asked if asked != name and store.exists(asked) else ""
         try:
-            expected[name] = expected_grant(store.read(name), order.on(name), other)
+            machine, grant = store.read(name), order.on(name)
+            holder = checked_holder(machine, grant)
+            has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
+            expected[name] = ExpectedGrant(machine, expected_end(machine, grant), holder, has_this_key, other)
         except NoSuchMachine:
             again = Hint(f"Ask {order.request.sender} for a request with one of these names", "machinectl ls")
             expected[name] = MachineError(f'The request names "{name}", which is no machine here', again)
         except MachineError as exc:
             expected[name] = exc
     return expected
-
-
-def expected_grant(machine: Machine, grant: AccessGrant, other: str) -> ExpectedGrant:
-    holder = checked_holder(machine, grant)
-    has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
-    return ExpectedGrant(machine, expected_end(machine, grant), holder, has_this_key, other)
 
 
 def access_grant(

@@ -216,10 +216,8 @@ def renew_client(held: Held) -> None:
     held.write_file("cert.pem", certs.sign_client(ca, key.pem, name, until, now=now))
 
 
-def plan_due_renewal(
-    store: Store, machine: Machine, console: Console, login: Login, due: Due
-) -> HostPlan | RenewalResult:
-    """Return a result if there is nothing to do. Raises MachineError as `renew_due` would."""
+def plan_due_renewal(store: Store, machine: Machine, console: Console, login: Login, due: Due) -> HostPlan:
+    """Raise MachineError as `renew_due` would."""
     signing_ca(machine, Identity.read(machine.directory), Renewal())
     if due.client:
         check_engine_clock(machine, datetime.now(UTC) + timedelta(days=certs.CLIENT_DAYS))
@@ -230,8 +228,6 @@ def plan_due_renewal(
         plan = plan_renewal(store, machine, unattended(console, machine), login, UNATTENDED)
     except (Unreachable, EngineStopped) as exc:
         waiting = why_it_waits(exc, machine, due)
-        if not client:
-            return RenewalResult(until=due.until, waiting=waiting)
         return HostPlan((f"{waiting[0].upper()}{waiting[1:]}",), client)
     return HostPlan(plan.found, (*client, *plan.outcomes))
 

@@ -36,8 +36,6 @@ PATIENCE = 30
 # Where the job finds docker's contexts.
 KEPT = ("DOCKER_CONFIG", "MACHINECTL_CONTEXTS")
 LAST_EXIT = re.compile(r"last exit code = (\d+)")
-# It has a file for each user whose systemd runs without a login.
-LINGER = "/var/lib/systemd/linger"
 PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 SERVICE = """\
 # Written by: machinectl renew --install-timer
@@ -84,10 +82,7 @@ class Systemd:
         """Start the timer; return what else the user may do. Raises MachineError."""
         run_checked("systemctl", "--user", "daemon-reload")
         run_checked("systemctl", "--user", "enable", "--now", f"{self.name}.timer")
-        user = getpass.getuser()
-        if os.path.exists(os.path.join(LINGER, user)):
-            return NO_HINT
-        return Hint("It runs only while you are logged in. To let it run always", "sudo loginctl enable-linger", user)
+        return Hint("To let it run while you are logged out, too", "sudo loginctl enable-linger", getpass.getuser())
 
     def disable(self) -> None:
         run_checked("systemctl", "--user", "disable", "--now", f"{self.name}.timer")

@@ -251,14 +251,14 @@ def test_an_engine_that_somebody_has_stopped_stays_so_and_is_an_error_only_when_
     soon = results.pop("soon")
     assert isinstance(soon, EngineStopped)
     assert soon.hint.endswith("machinectl renew soon")
-    assert summaries(results) == {"later": waits, "both": waits}
     owned(store, "client", server=OLD, client=OLD)
     before = own(store, "client")
-    plan_of_both = renewed(store, "client", dry_run=True)["client"]
+    results |= renewed(store, "client", dry_run=True)
     assert own(store, "client") == before
-    assert isinstance(plan_of_both, HostPlan)
-    assert plan_of_both.found == ("The server certificate waits until the engine runs",)
-    assert [outcome.title for outcome in plan_of_both.outcomes] == [CLIENT_STEP]
+    waits = "The server certificate waits until the engine runs"
+    plans = {name: plan for name, plan in results.items() if isinstance(plan, HostPlan) and plan.found == (waits,)}
+    steps = {name: [outcome.title for outcome in plan.outcomes] for name, plan in plans.items()}
+    assert steps == {"later": [], "both": [], "client": [CLIENT_STEP]}
 
 
 def test_a_machine_that_another_run_has_locked_is_skipped_and_an_error_only_when_time_runs_out(

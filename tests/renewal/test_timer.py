@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from machinectl.check import Verdict
 from machinectl.errors import MachineError
-from machinectl.renewal import timer as renewal_timer
 from machinectl.renewal.timer import Launchd, Systemd, checks, own_program, scheduler, systemd_word, timer_words
 from tests.support.in_process import machinectl
 from tests.support.real import need
@@ -58,7 +57,7 @@ def test_it_is_installed_and_removed(store: Store, home: Path) -> None:
     service, timer = units(home)
     assert done.stdout == f"{timer}\n"
     assert f"--storage-path {store.root} renew --due --lifetime-left" in service.read_text()
-    assert "It runs only while you are logged in" in done.stderr
+    assert "To let it run while you are logged out, too" in done.stderr
     assert f"systemctl --user enable --now {timer.name}\n" in (home / "log").read_text()
     again = machinectl("renew", "--install-timer", store=store.root)
     assert again.returncode == 0
@@ -110,13 +109,6 @@ def test_root_with_another_users_home_installs_no_timer_there(store: Store, home
     failed = machinectl("renew", "--install-timer", store=store.root)
     assert f"Error: {home}/.config is not safe for a timer: it is another user's\n" in failed.stderr
     assert units(home) == []
-
-
-def test_who_lingers_is_not_told_of_it(store: Store, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renewal_timer, "LINGER", str(home))
-    monkeypatch.setenv("LOGNAME", "dave")
-    (home / "dave").touch()
-    assert "logged in" not in machinectl("renew", "--install-timer", store=store.root).stderr
 
 
 def test_without_a_session_nothing_is_written(store: Store, home: Path) -> None:
