@@ -15,7 +15,6 @@ from machinectl.access.ending import end_access
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.holder_cas import ending_cas, finish_endings, trusted_cas
-from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.holders import (
@@ -113,13 +112,6 @@ def test_a_holder_gets_a_ca_of_its_own_that_the_engine_accepts(store: Store, hos
     [key] = alice.keys
     assert (key.key, key.request) == (KEY.digest, "r1")
     assert datetime.fromisoformat(key.until) == certificate.not_after
-
-
-def test_the_record_says_adding_before_the_host_is_changed(store: Store, host: Host, orion: Machine) -> None:
-    give(store)
-    [(_, holders)] = host.seen
-    assert (holders["alice"]["state"], holders["alice"]["keys"]) == ("adding", [])
-    assert holders["alice"]["ca"] == certs.fingerprint(ca_path(orion).read_bytes())
 
 
 def test_another_key_of_a_holder_is_signed_by_the_same_ca(store: Store, host: Host, orion: Machine) -> None:
@@ -249,14 +241,3 @@ def test_a_damaged_ca_is_ended_before_there_is_a_new_one(store: Store, host: Hos
     end(store, "alice")
     give(store, replace(ALICE, public_key=public_key()))
     assert len(host.accepted) == 1
-
-
-def test_new_certificates_of_a_machine_keep_its_holders(store: Store, host: Host, orion: Machine) -> None:
-    give(store)
-    with store.writing("orion") as held:
-        ca = certs.new_ca("machinectl orion")
-        signed(ca, certs.issue_server(ca, ["orion"]), certs.issue_client(ca, "orion")).keep(held)
-    assert Identity.read(orion.directory).ca == ca.certificate
-    assert ca_path(orion, "ca-key.pem").exists()
-    assert find_holder(store.read("orion"), "alice")
-    assert host.accepted

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -19,12 +18,9 @@ from machinectl.access.accepting import acceptance
 from machinectl.access.access_answer import new_access_answer, read_access_answer
 from machinectl.access.access_request import read_access_request
 from machinectl.access.access_rows import list_access
-from machinectl.access.requesting import access_request
 from machinectl.certs import issuing
-from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
-from machinectl.files import atomic
-from machinectl.machines.record import Machine, Phase, waits_for_access
+from machinectl.machines.record import Machine, Phase
 from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import at_terminal, everything, killed_at
@@ -171,18 +167,6 @@ def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -
     assert done.stderr.endswith("Print the same request: machinectl access request orionbox\n")
 
 
-@pytest.mark.parametrize("file", ["there.txt", "missing/request.txt"])
-def test_a_request_whose_file_cannot_be_written_changes_nothing(
-    store: Store, owner: Owner, tmp_path: Path, file: str
-) -> None:
-    first = asked(store, "orionbox", "--for", "alice")
-    (tmp_path / "there.txt").write_text("mine")
-    done = machinectl("access", "request", "orionbox", "web1", "-o", tmp_path / file, store=store.root)
-    assert done.returncode == 1
-    assert store.names() == ["orionbox"]
-    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: ready")
-
-
 def test_a_pipe_needs_the_option_that_does_not_ask(store: Store, owner: Owner) -> None:
     done = machinectl("access", "accept", store=store.root, stdin=owner.text(asked(store, "orionbox")))
     assert done.returncode == 1
@@ -295,17 +279,6 @@ def test_an_address_that_is_no_hosts_own_or_another_machines_gets_a_warning(
     assert f'Warning: The answer gives "orionbox" an address that is no host\'s own: {own} (' in done.stderr
     assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in done.stderr
     assert "192.0.2.8\n  Unless" not in done.stderr
-
-
-def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
-    labels = tuple((f"label{at}", "x" * 50) for at in range(100))
-    answer = owner.answer(asked(store, "orionbox"), labels=labels)
-    said = accepted(store, answer.text()).stderr
-    [line] = [line for line in said.splitlines() if "at tcp://" in line]
-    assert re.search(r" UTC; labels: label0=x+ l…$", line)
-    assert len(line) < 160
-    assert said.index(answer.fingerprint) > said.index(line)
-    assert dict(labels) == store.read("orionbox").labels
 
 
 @pytest.mark.parametrize("words", ["abcd-efgh-2345-wxyz", "ABCD EFGH 2345 WXYZ", "\u0430bcd-efgh-2345-wxyz"])
@@ -421,24 +394,6 @@ def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> N
     accepted(store, answer)
     machinectl("access", "renew", store=store.root)
     assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
-
-
-def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second machine does not fit: the first one waits, and the same command finishes."""
-    real = atomic.write_new
-
-    def full(path: str, data: bytes, *rest: Any, **more: Any) -> None:
-        if "web1" in path:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-        real(path, data, *rest, **more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(atomic, "write_new", full)
-        with pytest.raises(MachineError, match="No space left on device"):
-            access_request(store, SilentConsole(), ["orionbox", "web1"])
-    assert store.names() == ["orionbox"]
-    assert waits_for_access(store.read("orionbox"))
-    assert len(access_request(store, SilentConsole(), ["orionbox", "web1"]).machines) == 2
 
 
 def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:

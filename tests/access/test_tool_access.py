@@ -141,29 +141,6 @@ def test_files_go_to_no_directory_that_others_can_change(
     assert contents(shared) == {}
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_a_link_in_the_directory_is_refused_before_a_host_is_changed(
-    store: Store, tmp_path: Path, hosts: dict[str, Any], out: Path, force: bool
-) -> None:
-    out.mkdir()
-    (out / "rigel").symlink_to(tmp_path)
-    with pytest.raises(MachineError, match="rigel is a link to "):
-        issued(store, ToolIssue("env", "env", str(out), force=force))
-    assert hosts == {"rigel": set(), "vega": set()}
-
-
-def test_it_asks_and_says_once_what_it_gives(store: Store, tool: ToolIssue, out: Path) -> None:
-    console = Quiet("n", interactive=False)
-    result = issued(store, tool, console=console, unasked=False)
-    assert (result.lines, result.failures) == ((), ())
-    assert not out.exists()
-    assert console.notes[:2] == [
-        f"About to make env root on the engines of rigel, vega, for 30 days; its files go to {out}.",
-        "Engines restart once (rigel, vega); containers keep running.",
-    ]
-    assert find_holder(store.read("rigel"), "env") is None
-
-
 def test_the_same_command_renews_without_a_restart(
     store: Store, hosts: dict[str, set[bytes]], tool: ToolIssue, out: Path
 ) -> None:
@@ -272,24 +249,6 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     hosts["vega"] = set()
     issued(store, tool)
     assert states(store) == [("rigel", ""), ("vega", "")]
-
-
-def test_a_dry_run_names_the_files_unless_a_machine_fails(
-    store: Store, tool: ToolIssue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    off: set[str] = set()
-
-    def plan(_store: object, machine: Machine, *_: object, **__: object) -> HostPlan:
-        if machine.name in off:
-            raise MachineError("no answer", Hint("Start it"))
-        return HostPlan()
-
-    monkeypatch.setattr(tool_access, "plan_client", plan)
-    names = ["rigel", "vega"]
-    assert len(plan_access_issue(store, Quiet(), names, Login(), tool)[1]) == 8
-    off.add("vega")
-    plans, files = plan_access_issue(store, Quiet(), names, Login(), tool)
-    assert (dict(plans)["rigel"], files) == (HostPlan(), [])
 
 
 def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(store: Store, tmp_path: Path) -> None:

@@ -268,25 +268,6 @@ def test_hosts_of_daemon_json_and_flags_of_a_unit_override_stay(fresh_host: Fres
     assert "-H fd://" in bench.host.output("tr '\\0' ' ' < /proc/$(pidof dockerd)/cmdline")
 
 
-def test_somebody_elses_tls_is_replaced_only_by_force(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    bench.host.run(
-        OTHER_CA
-        + """; echo '{"tlsverify": true, "tlscacert": "/root/tls/ca.pem", "tlscert": "/root/tls/cert.pem", \
-        "tlskey": "/root/tls/key.pem"}' > /etc/docker/daemon.json; systemctl restart docker"""
-    )
-    before = bench.host.snapshot()
-    with pytest.raises(CheckFailed, match="already uses TLS"):
-        bench.provision()
-    assert bench.host.snapshot() == before
-    etc = files(bench.host)
-    bench.provision(force=True)
-    assert bench.is_up
-    assert changed(bench.provision()) == []
-    bench.purge()
-    assert files(bench.host) == etc
-
-
 @pytest.mark.long
 def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
