@@ -19,8 +19,8 @@ from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.exports.age import is_age_file
 from machinectl.files.atomic import StoreError
+from machinectl.hosts.certificate_files import renewed_identity
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.signing import renewed_identity
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store

@@ -15,11 +15,10 @@ from machinectl import certs
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts import host_lock
-from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
+from machinectl.hosts.certificate_files import check_engine_clock, check_has_ca, check_has_certificates
 from machinectl.hosts.holder_cas import holder_ca, new_holder_ca, stored_ca
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.signing import check_engine_clock
 from machinectl.hosts.trust_change import plan_trust, trust_ca, with_ca
 from machinectl.machines import holders
 from machinectl.machines.machine_driver import endpoints_of

@@ -16,12 +16,12 @@ from machinectl.console import confirm, decline
 from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.hosts import engine_restart
+from machinectl.hosts.certificate_files import new_ca_hint, signed, valid_client
 from machinectl.hosts.engine_restart import Endings
 from machinectl.hosts.holder_cas import unrecorded_cas
 from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity, discard_pending, settle_pending_held, store_pending
-from machinectl.hosts.signing import new_ca_hint, signed, valid_client
 from machinectl.hosts.workers import plan_each, work_on_each
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import with_addresses

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
 from machinectl.hosts import engine_restart, host_owner, shared_hosts
+from machinectl.hosts.certificate_files import renewed_identity, with_ca_of_host
 from machinectl.hosts.engine_restart import Endings, World
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out
 from machinectl.hosts.identity import Identity, discard_pending
 from machinectl.hosts.login import login_runner
-from machinectl.hosts.signing import renewed_identity, with_ca_of_host
 from machinectl.machines.holders import ACTIVE, holders_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.held_machines import record_look

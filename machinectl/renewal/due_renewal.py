@@ -11,13 +11,13 @@ from machinectl import certs
 from machinectl.certificate_dates import validities
 from machinectl.console import UnattendedConsole
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, one_line
+from machinectl.hosts.certificate_files import check_engine_clock, new_ca_hint
 from machinectl.hosts.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.hosts.expiry import expires_soon
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.parallel import run_at_once
 from machinectl.hosts.rollout_order import RolloutOrder
-from machinectl.hosts.signing import check_engine_clock, new_ca_hint
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching

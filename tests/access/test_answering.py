@@ -16,8 +16,8 @@ from machinectl.access.access_request import AccessRequest, RequestedMachine, ne
 from machinectl.access.ending import end_access
 from machinectl.cli.verb_session import Session
 from machinectl.errors import MachineError
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.holders import find_holder
 from machinectl.machines.record import Machine
 from machinectl.verbs.access_grant import access_grant

@@ -12,8 +12,8 @@ from machinectl.access.ending import access_end
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.cli.verb_session import Session
 from machinectl.errors import Hint, MachineError, NeedsProvisioning
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, InUse, NotRestarted

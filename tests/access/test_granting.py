@@ -14,9 +14,9 @@ from machinectl.access import ending, granting
 from machinectl.access.ending import end_access
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.holder_cas import ending_cas, finish_endings, trusted_cas
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.holders import (
     PERSON,
     TOOL,

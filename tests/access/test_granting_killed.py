@@ -16,8 +16,8 @@ from machinectl import certs
 from machinectl.access import ending, granting
 from machinectl.access.ending import end_access
 from machinectl.access.granting import AccessGrant, client_of_holder
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder, holders_of
 from machinectl.machines.record import Machine
 from tests.support.dying import die_at

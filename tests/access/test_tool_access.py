@@ -18,9 +18,9 @@ from machinectl.access.tool_access import ToolIssue, access_issue, plan_access_i
 from machinectl.access.tool_files import LAYOUTS
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files import fileset
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.holders import TOOL, UNWRITTEN, end_holder, ended_with_key, find_holder
 from machinectl.machines.record import Machine
 from machinectl.quantities import rfc3339

@@ -28,9 +28,9 @@ from machinectl.doctor.machine_checks import all_checks, check_machine, record_c
 from machinectl.doctor.machine_checks import file_checks as kept_of
 from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.identity import Identity, store_pending
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory

@@ -17,9 +17,9 @@ from machinectl.fleet.plan import planned_steps
 from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep, difference_text, step_as_json
 from machinectl.fleet.yaml_nodes import Place, WrongFile
 from machinectl.hosts import certificate_files
+from machinectl.hosts.certificate_files import renewed_identity
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.signing import renewed_identity
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, put_holder

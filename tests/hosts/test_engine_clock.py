@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.hosts import signing
-from machinectl.hosts.signing import check_engine_clock
+from machinectl.hosts import certificate_files
+from machinectl.hosts.certificate_files import check_engine_clock
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.registered import added
@@ -58,5 +58,5 @@ def test_an_engine_that_does_not_say_the_time_or_is_off_is_no_error(store: Store
 
 def test_an_engine_that_only_ssh_leads_to_is_not_asked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = added(store, Machine("orion", "none", url="ssh://ops@192.0.2.29"))
-    monkeypatch.setattr(signing, "dial", lambda *_: pytest.fail("it is asked"))
+    monkeypatch.setattr(certificate_files, "dial", lambda *_: pytest.fail("it is asked"))
     check_engine_clock(machine, datetime.now(UTC) + WEEK)

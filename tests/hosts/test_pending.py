@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.identity import (
     Identity,
     discard_pending,
@@ -20,7 +21,6 @@ from machinectl.hosts.identity import (
     settle_pending_held,
     store_pending,
 )
-from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import PENDING
 from tests.support import servers

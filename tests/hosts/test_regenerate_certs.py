@@ -15,6 +15,7 @@ import pytest
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts import engine_restart, host_run
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.certificate_renewal import (
     Renewal,
     certificate_change,
@@ -26,7 +27,6 @@ from machinectl.hosts.certificate_renewal import (
 )
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, HostFile, Process

@@ -16,12 +16,12 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import NO_HINT, CheckFailed, MachineError
+from machinectl.hosts.certificate_files import renewed_identity, signed
 from machinectl.hosts.engine_restart import World, until_it_answers
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
-from machinectl.hosts.signing import renewed_identity, signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, TOOL, AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase

@@ -47,10 +47,6 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ways")]
 # A container image without a registry.
 IMAGE = "tar -C / -c usr/bin/busybox bin | docker import - box >/dev/null"
 RUN = "docker run -d --name {0} --restart always box /usr/bin/busybox sleep 100000"
-OTHER_CA = (
-    "mkdir -p /root/tls && cd /root/tls && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -keyout key.pem "
-    "-out cert.pem -subj /CN=somebody 2>/dev/null && cp cert.pem ca.pem"
-)
 
 
 class Bench:

@@ -19,9 +19,9 @@ from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
 from machinectl.hosts import engine_restart, host_run
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.hosts.trust_change import (
     distrust_cas,
     plan_trust,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.signing import signed
+from machinectl.hosts.certificate_files import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.tls_warnings import expired_certificate
 from machinectl.provision.host_changes import CaTrusted

@@ -15,12 +15,12 @@ from machinectl.certificate_dates import expiry_dates
 from machinectl.certs import checks, issuing
 from machinectl.console import Unanswered
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts import signing
+from machinectl.hosts import certificate_files
+from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.certificate_renewal import Renewal, new_identity
 from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login
-from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.store_paths import Lock
 from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted
@@ -191,7 +191,7 @@ def test_a_certificate_that_the_engines_clock_would_refuse_is_not_made(
     owned(store, "orion", client=OLD)
     before = own(store, "orion")
     there = datetime.now(UTC) + timedelta(days=ahead)
-    monkeypatch.setattr(signing, "engine_time", lambda _: there)
+    monkeypatch.setattr(certificate_files, "engine_time", lambda _: there)
     for dry_run in (True, False):
         error = renewed(store, dry_run=dry_run)["orion"]
         assert isinstance(error, CheckFailed)
