@@ -58,22 +58,19 @@ def host_summary(host: Facts, port: int, *, ssh_only: bool = False, allowed: All
     """Describe a host; `allowed` if the command has --open-firewall."""
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
-    rule = firewall.blocking(host, port)
+    rule, opens = firewall.blocking(host, port), ""
+    if rule:
+        opens = f"open it: {rule.allow}{' (or --open-firewall)' if allowed else ''}"
+        opens = "--open-firewall opens it" if allowed and allowed.open_firewall else opens
     return (
         f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
         f"{engine}, {running}, {plural(len(host.containers), 'container')}" if host.dockerd else "No engine",
         "Network: the engine listens on no port; SSH leads to it"
         if ssh_only
-        else f"Firewall: {rule.firewall} blocks port {port}; {firewall_advice(rule, allowed)}"
+        else f"Firewall: {rule.firewall} blocks port {port}; {opens}"
         if rule
         else f"Firewall: nothing is seen in the way of port {port}",
     )
-
-
-def firewall_advice(rule: firewall.Rule, allowed: Allowed | None) -> str:
-    if allowed and allowed.open_firewall:
-        return "--open-firewall opens it"
-    return f"open it: {rule.allow}{' (or --open-firewall)' if allowed else ''}"
 
 
 def with_diff(host: Facts, decision: Decision) -> tuple[str, ...]:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.errors import MachineError
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -318,17 +317,13 @@ class HostRun:
                 error = decision.failure(result)
                 if isinstance(error, RolledBack):
                     self.keep(without_rolled_back(before, self.machine.changes))
-                raise self.with_correction(error)
+                if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
+                    error.hint = correction(self.machine, self.host)
+                raise error
             self.host = self.read() if decision.unforeseen else decision.after
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
             self.remark(remark)
-
-    def with_correction(self, error: MachineError) -> MachineError:
-        """Name the commands that change what the engine complains of."""
-        if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
-            error.hint = correction(self.machine, self.host)
-        return error
 
     @contextmanager
     def _drained(self) -> Iterator[None]:

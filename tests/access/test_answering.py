@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,8 @@ from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from machinectl.machines.store import Store
 
 STATE = '{"IPAddress": "192.0.2.29", "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376}'
@@ -125,20 +125,6 @@ def test_if_the_answers_file_fails_after_the_grant_it_says_how_to_get_the_answer
     assert caught.value.hint == f"Print the same answer: machinectl access grant -y {path}"
     owner.grant(request("orion"))
     assert [machine.name for machine in owner.answer.machines] == ["orion"]
-
-
-def test_it_shows_machine_holder_lifetime_and_fingerprint_and_asks(owner: Owner) -> None:
-    asked = request("orion", "rigel")
-    console = owner.grant(asked, "y", who="alice", lifetime="12h")
-    shown = console.notes[0]
-    assert shown.startswith("alice@laptop asks for access, as the holder alice:\n")
-    until = datetime.now(UTC) + timedelta(hours=12)
-    assert re.search(rf"orion at tcp://192.0.2.29:2376, until {until:%Y-%m-%d} ..:.. UTC; the engine restarts", shown)
-    assert f"fingerprint is {asked.fingerprint}.\nCompare it with alice@laptop on the phone" in shown
-    assert "root" in shown
-    assert console.asked == ["Is the fingerprint the same? Give access?"]
-    assert [machine.name for machine in owner.answer.machines] == ["orion", "rigel"]
-    assert find_holder(owner.store.read("rigel"), "alice")
 
 
 def test_a_no_changes_nothing(owner: Owner) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.certificate_renewal import Renewal, confirm_renewal
 from machinectl.hosts.engine_restart import Endings
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.host_plan import target_of
@@ -103,9 +102,3 @@ def test_while_nobody_knows_what_the_host_has_the_holders_are_ending(orion: Stor
     assert states(orion) == {"alice": ENDING, "ci": ENDING}
     ending(orion, OWN)
     assert ended(orion) == ["alice", "ci"]
-
-
-def test_the_question_about_a_new_ca_names_whose_access_ends(orion: Store) -> None:
-    console = Quiet("n")
-    assert not confirm_renewal(orion, console, ["orion"], Renewal(new_ca=True))
-    assert 'The access of alice, ci to "orion" ends.' in console.said

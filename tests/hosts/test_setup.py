@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.store import Store
-    from machinectl.provision.facts.host_facts import Facts
 
 ADDRESS = "192.168.0.29"
 
@@ -85,26 +84,6 @@ def test_a_machine_is_ready_when_its_engine_has_answered(store: Store) -> None:
     assert store.read("orion").phase == Phase.READY
     assert store.read("orion").mac.startswith("02:00:0a:42")
     assert set(files(store)) == set(FILES.values())
-
-
-def test_a_bare_host_is_looked_at_before_and_after_the_installation_alone(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks, read = [], RealRun.read
-
-    def looked(run: RealRun) -> Facts:
-        looks.append(run.machine.name)
-        return read(run)
-
-    monkeypatch.setattr(RealRun, "read", looked)
-    host = RecordedHost("bare")
-
-    def install() -> None:
-        host.facts = RecordedHost("docker").facts
-
-    host.at_work = install
-    carried_out(store, host)
-    assert len(looks) == 2
 
 
 def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:

@@ -128,14 +128,6 @@ def test_a_plan_tells_of_it_and_asks_nobody(store: Store) -> None:
     assert host.jobs == []
 
 
-def test_what_cannot_be_done_is_said_before_it_is_asked_about(store: Store) -> None:
-    console, host = Quiet(), DockerMachines()
-    host.facts = host.facts.replace(b"@uid 0", b"@uid 1000")
-    with pytest.raises(CheckFailed, match="do not run as root"):
-        carried_out(store, host, console)
-    assert console.warnings == []
-
-
 def test_one_that_was_registered_by_hand_with_docker_machines_certificates_is_taken_over_too(store: Store) -> None:
     with store.writing("web") as held:
         held.machine.origin = {}
