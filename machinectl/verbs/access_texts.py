@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import Protocol
 
 from machinectl.cli.output.stdout import print_result, write_file
@@ -66,13 +69,17 @@ def read_pasted(here: Session, file: str, what: str) -> bytes:
 
     At a terminal, it ends with the END line, so that ^D is not needed. Raises MachineError without any text.
     """
-    import sys
-
     from machinectl.access.wire_format import LONGEST_TEXT
 
     command = f"machinectl access {'grant' if what == 'request' else 'accept'}"
     if file not in {"", STDIN}:
-        return read_given(file, Hint("See", "ls -l", file) | Hint(f"or paste the {what}", command))
+        try:
+            with open(file, "rb") as opened:
+                return opened.read(LONGEST_TEXT + 1)
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+            hint = Hint("See", "ls -l", file) | Hint(f"or paste the {what}", command)
+            raise MachineError(f"{file} cannot be read: {reason}", hint) from exc
     if not sys.stdin.isatty():
         text = sys.stdin.buffer.read(LONGEST_TEXT + 1)
         ask_at_terminal()
@@ -86,22 +93,15 @@ def read_pasted(here: Session, file: str, what: str) -> bytes:
 
 def ask_at_terminal() -> None:
     """Make the terminal stdin, if there is one: `xclip -o | machinectl access grant` has to be asked, as by ssh."""
-    import os
-    import sys
-
     if not sys.stderr.isatty():
         return
-    try:
+    with suppress(OSError):
         terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return
-    os.dup2(terminal, sys.stdin.fileno())
-    os.close(terminal)
+        os.dup2(terminal, sys.stdin.fileno())
+        os.close(terminal)
 
 
 def read_at_terminal() -> bytes:
-    import sys
-
     from machinectl.access.wire_format import is_complete
 
     text = b""
@@ -114,21 +114,9 @@ def read_at_terminal() -> bytes:
     return text
 
 
-def read_given(file: str, hint: Hint) -> bytes:
-    from machinectl.access.wire_format import LONGEST_TEXT
-
-    try:
-        with open(file, "rb") as opened:
-            return opened.read(LONGEST_TEXT + 1)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(f"{file} cannot be read: {reason}", hint) from exc
-
-
 def drop_typed() -> None:
     """Drop what was pasted after the END line, until the terminal is quiet: it must not answer the next question."""
     import select
-    import sys
     import termios
 
     while select.select([sys.stdin], [], [], QUIET)[0]:

@@ -6,7 +6,7 @@ import os
 
 from machinectl.cli.catalogue import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.flags import TEXT
 from machinectl.quantities import first_names
@@ -15,7 +15,6 @@ from machinectl.verbs import shared_flags as shared
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.verb_session import Session
-    from machinectl.docker_cli.machine_contexts import ContextStatus
 
 
 VERBS = {
@@ -45,30 +44,8 @@ VERBS = {
 }
 
 
-class ContextRow:
-    """A machine, swarm or leftover context."""
-
-    def __init__(self, status: ContextStatus, current: str) -> None:
-        self.status = status
-        self.context = status.machine if status.is_there else None
-        self.is_current = self.context == current
-
-    def fields(self) -> dict[str, object]:
-        """`Context` is null unless it is ours."""
-        return {
-            "Name": self.status.machine,
-            "Context": self.context,
-            "Current": self.is_current,
-            "InStep": self.status.is_in_sync,
-            "Why": self.status.why,
-        }
-
-    def cells(self) -> list[str]:
-        return [self.status.machine, self.context or "-", "*" if self.is_current else "-", self.status.summary]
-
-
 def context_ls(here: Session, *, as_json: bool) -> None:
-    from machinectl.cli.tables.text_table import print_rows
+    from machinectl.cli.tables.text_table import print_fields
     from machinectl.docker_cli.context_sync import swarm_context_statuses
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
@@ -78,10 +55,26 @@ def context_ls(here: Session, *, as_json: bool) -> None:
     docker = Contexts()
     statuses = [*context_statuses(docker, here.store), *swarm_context_statuses(docker, here.store)]
     current = current_context(docker.config, os.environ).name
-    rows = [ContextRow(status, current) for status in statuses]
-    print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
+    rows = [
+        {
+            "Name": status.machine,
+            # None unless it is ours.
+            "Context": status.machine if status.is_there else None,
+            "Current": status.is_there and status.machine == current,
+            "InStep": status.is_in_sync,
+            "Why": status.why,
+        }
+        for status in statuses
+    ]
     if as_json:
+        print_json(rows)
         return
+    shown = [
+        {**row, "Current": "*" if row["Current"] else "", "State": status.summary}
+        for row, status in zip(rows, statuses, strict=True)
+    ]
+    columns = {"NAME": "Name", "CONTEXT": "Context", "CURRENT": "Current", "STATE": "State"}
+    print_fields(columns, shown, as_json=False)
     here.note_empty_store()
     out_of_step: dict[Hint, list[str]] = {}
     for status in statuses:

@@ -62,16 +62,14 @@ def loading_error(driver: Installed) -> str:
 def print_options(*, as_json: bool) -> None:
     """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
     from machinectl.cli.parsing import completion
-    from machinectl.cli.tables.text_table import table_text
+    from machinectl.cli.tables.text_table import print_fields
 
     rows = []
     for name in completion.driver_names():
         flags = completion.driver_flags(name)
         rows += [[name, flag.flag, value_of(flag), flag.help] for flag in flags] or [[name, "-", "", ""]]
-    if as_json:
-        print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
-    else:
-        write_out(table_text(["DRIVER", "OPTION", "VALUE", "ABOUT"], ([cell or "-" for cell in row] for row in rows)))
+    fields = [dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows]
+    print_fields({name.upper(): name for name in ("Driver", "Option", "Value", "About")}, fields, as_json=as_json)
 
 
 def value_of(flag: Flag) -> str:

@@ -135,32 +135,25 @@ def env_variables(
         # curl and Go read both; the lower-case name wins.
         variable = "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
         before = environment.get(variable, "")
-        if unset:
-            hosts = without_host_of(environment.get("DOCKER_HOST", ""), before)
-            if hosts != before or not hosts:
-                variables[variable] = hosts or None
-        elif hosts := with_host_of(variables["DOCKER_HOST"] or "", before):
-            variables[variable] = hosts
+        url = environment.get("DOCKER_HOST", "") if unset else variables["DOCKER_HOST"] or ""
+        hosts = proxy_hosts(url, before, unset=unset)
+        if (hosts != before or not hosts) if unset else hosts:
+            variables[variable] = hosts or None
     return variables
 
 
-def with_host_of(url: str, hosts: str) -> str:
-    from machinectl.url import parse_url
-
-    host = parse_url(url).host
-    if not host or host in [part.strip() for part in hosts.split(",")]:
-        return hosts
-    return f"{hosts},{host}" if hosts else host
-
-
-def without_host_of(url: str, hosts: str) -> str:
+def proxy_hosts(url: str, hosts: str, *, unset: bool) -> str:
+    """Return the hosts of a NO_PROXY with a URL's, or without it."""
     from machinectl.url import parse_url
 
     try:
         host = parse_url(url).host
     except MachineError:
         return hosts
-    return ",".join(part for part in hosts.split(",") if part.strip() != host)
+    given = hosts.split(",") if hosts else []
+    if unset:
+        return ",".join(part for part in given if part.strip() != host)
+    return hosts if not host or host in map(str.strip, given) else ",".join([*given, host])
 
 
 def config(here: Session, *, names: list[str], swarm: bool, as_json: bool) -> None:

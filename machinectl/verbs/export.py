@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from machinectl.cli.verb_session import Session
     from machinectl.exports.export_document import ExportedMachine
     from machinectl.exports.exporting import Encryption, Secrets
-    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -80,9 +79,10 @@ def export(
     from machinectl.cli.run_verb import target_names
     from machinectl.exports.exporting import STDOUT, Encryption, Secrets
     from machinectl.exports.exporting import export as command
+    from machinectl.machines.record import waits_for_access
 
     chosen = target_names(here, names, selector, everything=everything)
-    waiting = waiting_for_access(here.store, chosen) if everything else []
+    waiting = [name for name in chosen if waits_for_access(here.store.read(name))] if everything else []
     # If all wait, the command says so.
     chosen = [name for name in chosen if name not in waiting] or chosen
     encryption = Encryption(recipient, recipients_file, passphrase_file)
@@ -102,12 +102,6 @@ def export(
         "Anyone who can decrypt it is root on the engines",
         Hint("On your other computer", "machinectl import", file, elsewhere=True),
     )
-
-
-def waiting_for_access(store: Store, names: list[str]) -> list[str]:
-    from machinectl.machines.record import waits_for_access
-
-    return [name for name in names if waits_for_access(store.read(name))]
 
 
 def typed(encryption: Encryption, secrets: Secrets) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from machinectl.cli.catalogue import LOGIN, RELAYS, Argument, Verb
 from machinectl.machines.flags import MACHINE, Flag
 from machinectl.verbs import shared_flags as shared
@@ -104,22 +106,17 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def those_with_ssh(here: Session, names: list[str]) -> list[str]:
-    """Skip the others with a note; if nothing is left, skip none: each says what it lacks."""
-    skipped = [name for name in names if not may_have_ssh(here, name)]
+    """Skip machines whose driver gives no SSH address, with a note; if nothing is left, skip none."""
+    from machinectl.errors import MachineError
+    from machinectl.machines.machine_driver import endpoints_of
+
+    skipped = []
+    for name in names:
+        # Other errors come when the command runs.
+        with suppress(MachineError):
+            if endpoints_of(here.store.read(name)).ssh is None:
+                skipped.append(name)
     if not skipped or len(skipped) == len(names):
         return names
     here.console.note(f"Skipping {', '.join(skipped)}: no SSH address")
     return [name for name in names if name not in skipped]
-
-
-def may_have_ssh(here: Session, name: str) -> bool:
-    """Return False if the machine's driver gives no SSH address; other errors come when the command runs."""
-    from machinectl.errors import MachineError
-    from machinectl.machines.machine_driver import endpoints_of
-    from machinectl.machines.store.machine_store import read_or_none
-
-    try:
-        machine = read_or_none(here.store.read, name)
-        return machine is None or endpoints_of(machine).ssh is not None
-    except MachineError:
-        return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import Hint
 from machinectl.machines.flags import DIRECTORY, PLACE, REMOTE, Flag
 from machinectl.verbs import shared_flags as shared
@@ -95,15 +94,12 @@ def scp(
 @connecting
 def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
     from machinectl.cli.ending_signals import exiting_on_signals
-    from machinectl.cli.tables.text_table import table_text
+    from machinectl.cli.tables.text_table import print_fields
     from machinectl.hosts import remote_files
 
     if not (source or unmount):
-        rows = remote_files.mounts(here.store)
-        if as_json:
-            print_json([{"Source": each, "Directory": directory} for each, directory in rows])
-        else:
-            write_out(table_text(["SOURCE", "DIRECTORY"], rows))
+        rows = [{"Source": place, "Directory": directory} for place, directory in remote_files.mounts(here.store)]
+        print_fields({"SOURCE": "Source", "DIRECTORY": "Directory"}, rows, as_json=as_json)
     elif unmount:
         remote_files.unmount(source, target)
     else:

@@ -123,27 +123,8 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
     return names, command
 
 
-class SocketRow:
-    def __init__(self, own: OpenSocket) -> None:
-        self.own = own
-
-    def cells(self) -> list[str]:
-        return [self.own.machine, self.own.path, str(self.own.pid or "-"), self.own.command or "-"]
-
-    def fields(self) -> dict[str, object]:
-        own = self.own
-        return {
-            "Name": own.machine,
-            "Socket": own.path,
-            "URL": f"unix://{own.path}",
-            "PID": own.pid,
-            "Command": own.command,
-            "Log": own.log,
-        }
-
-
 def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
-    from machinectl.cli.tables.text_table import print_rows
+    from machinectl.cli.tables.text_table import print_fields
     from machinectl.tunnels.local_sockets import open_sockets
 
     if quiet and as_json:
@@ -153,7 +134,19 @@ def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
     if quiet:
         print_lines(each.path for each in sockets)
     else:
-        print_rows(["NAME", "SOCKET", "PID", "COMMAND"], list(map(SocketRow, sockets)), as_json=as_json)
+        rows = [
+            {
+                "Name": own.machine,
+                "Socket": own.path,
+                "URL": f"unix://{own.path}",
+                "PID": own.pid,
+                "Command": own.command,
+                "Log": own.log,
+            }
+            for own in sockets
+        ]
+        columns = {"NAME": "Name", "SOCKET": "Socket", "PID": "PID", "COMMAND": "Command"}
+        print_fields(columns, rows, as_json=as_json)
 
 
 def socket_rm(here: Session, *, names: list[str]) -> None:

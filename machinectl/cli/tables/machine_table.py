@@ -11,7 +11,15 @@ from machinectl.cli.output.exit_status import called_text, program_with, report_
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.machine_rows import MachineRow, machine_rows, parse_filters, query_rows
-from machinectl.cli.tables.text_table import Fitting, RowFormat, cell_text, fitted_rows, table_text, unbroken
+from machinectl.cli.tables.text_table import (
+    Fitting,
+    RowFormat,
+    cell_text,
+    fitted_rows,
+    print_fields,
+    table_text,
+    unbroken,
+)
 from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
@@ -97,10 +105,9 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
     kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
     if quiet:
         print_lines(machine.name for machine in kept)
-    elif as_json:
-        print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
     else:
-        write_out(table_text(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
+        rows = [{"Name": machine.name, "URL": machine.url, "Directory": machine.directory} for machine in kept]
+        print_fields({"NAME": "Name", "URL": "URL", "KEPT IN": "Directory"}, rows, as_json=as_json)
 
 
 def query_hosts(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:

@@ -198,6 +198,15 @@ def print_rows(
         write_out(table_text(headings, (row.cells() for row in rows), fitting))
 
 
+def print_fields(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print rows by field. `columns` are the headings of the table, with their fields."""
+    if as_json:
+        print_json(rows)
+    else:
+        cells = ([row[field] or "-" for field in columns.values()] for row in rows)
+        write_out(table_text(list(columns), cells))
+
+
 def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]], fitting: Fitting | None = NO_FITTING) -> str:
     """Return a table that fits the terminal; the whole one for a pipe, or without a fitting."""
     cells = [[cell_text(cell) for cell in row] for row in rows]
