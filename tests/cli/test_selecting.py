@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +17,6 @@ from machinectl.cli.parsing.command_line import with_dashes
 from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
-from tests.support.opened import opened
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -126,9 +126,15 @@ def test_for_their_names_records_are_read_once(
     fleet: Store, way: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", fleet.root)
-    words = ["ls", "-q", "-l", "role=web"]
-    with opened(fleet.machines) as files:
-        assert (main.run_command_line(words) if way is main else typer_app.run_with_typer(words)) == 0
+    words, files, opened = ["ls", "-q", "-l", "role=web"], [], os.open
+
+    def noted(path: str, *rest: Any, **more: Any) -> int:
+        if str(path).startswith(fleet.machines):
+            files.append(os.path.relpath(path, fleet.machines))
+        return opened(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", noted)
+    assert (main.run_command_line(words) if way is main else typer_app.run_with_typer(words)) == 0
     assert capsys.readouterr().out == "orionbox\nrigel\n"
     assert files == [f"{name}/machine.json" for name in fleet.names()]
 

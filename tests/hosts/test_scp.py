@@ -166,13 +166,6 @@ def test_a_host_with_another_key_than_the_pinned_one_gets_nothing_and_the_error_
     assert not (tmp_path / "there").exists()
 
 
-@pytest.fixture
-def no_ssh(tmp_path: Path) -> dict[str, str]:
-    """An environment in which there is neither ssh nor scp."""
-    (tmp_path / "empty").mkdir()
-    return {"PATH": str(tmp_path / "empty")}
-
-
 def test_a_computer_without_scp_says_so(orion: Store, tmp_path: Path, no_ssh: dict[str, str]) -> None:
     done = machinectl("scp", tmp_path / "file", "orion:there", store=orion.root, environment=no_ssh)
     assert done.returncode == 1

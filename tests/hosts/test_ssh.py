@@ -158,13 +158,6 @@ def test_a_passphrase_in_a_file_opens_the_machines_key(orion: Store, sshd: Sshd,
     assert (done.returncode, done.stdout) == (0, "in\n")
 
 
-@pytest.fixture
-def no_ssh(tmp_path: Path) -> dict[str, str]:
-    """An environment in which there is no ssh."""
-    (tmp_path / "empty").mkdir()
-    return {"PATH": str(tmp_path / "empty")}
-
-
 def test_a_computer_without_an_ssh_runs_commands_all_the_same(orion: Store, no_ssh: dict[str, str]) -> None:
     done = machinectl("ssh", "orion", "echo in; exit 9", store=orion.root, environment=no_ssh)
     assert (done.returncode, done.stdout) == (9, "in\n")

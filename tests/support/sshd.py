@@ -263,6 +263,13 @@ def ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SSHConfig:
 
 
 @pytest.fixture
+def no_ssh(tmp_path: Path) -> dict[str, str]:
+    """An environment in which there is neither ssh nor scp."""
+    (tmp_path / "empty").mkdir()
+    return {"PATH": str(tmp_path / "empty")}
+
+
+@pytest.fixture
 def old_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> SSHConfig:
     """The user's SSH configuration, where this computer's ssh is OpenSSH 7.4's."""
     need("ssh")
