@@ -21,6 +21,7 @@ from machinectl.hosts.login import pinned_known_hosts
 from machinectl.hosts.query_engines import state_of
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_paths import is_locked
 from machinectl.ssh.keys.private_keys import load_key
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.state import State
@@ -149,7 +150,7 @@ def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
         create_certificates(str(tmp_path / "certs"), ["orion"])
     one_line(refused.value)
     assert store.names() == ["orionbox"]
-    assert not store.is_locked("orionbox")
+    assert not is_locked(store.lock_path("orionbox"))
     sweep(store)
     monkeypatch.undo()
     with store.writing("orionbox") as held:

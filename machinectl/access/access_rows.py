@@ -23,7 +23,6 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 from machinectl.value_classes import Frozen
 
@@ -85,7 +84,7 @@ class AccessRow(Frozen):
 def list_access(store: Store, names: Sequence[str], *, now: datetime | None = None) -> list[AccessRow]:
     """List all machines without names. An unreadable record raises only if it is named."""
     wanted = matching(names, store.names)
-    machines = (store.read(name) if wanted else read_or_none(store.read, name) for name in wanted or store.names())
+    machines = (store.read(name) if wanted else store.read_or_none(name) for name in wanted or store.names())
     moment = now or datetime.now(UTC)
     return [row for machine in machines if machine for row in rows_of(machine, moment)]
 

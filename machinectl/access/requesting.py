@@ -29,7 +29,6 @@ from machinectl.machines.record import (
 )
 from machinectl.machines.selection import matching, require_names, waiting
 from machinectl.machines.store.docker_machine import check_apart
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 from machinectl.value_classes import replace
 
@@ -191,7 +190,7 @@ def shared_machines(store: Store, names: Sequence[str]) -> tuple[list[str], str]
     for name in named or store.names():
         if named:
             store.check_exists(name)
-        machine = store.read(name) if named else read_or_none(store.read, name)
+        machine = store.read(name) if named else store.read_or_none(name)
         if machine is None or (waits_for_access(machine) and not named):
             continue
         if own := OwnAccess.of(check_ready(machine)):

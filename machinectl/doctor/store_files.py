@@ -21,6 +21,7 @@ from machinectl.hosts.expiry import (
 from machinectl.hosts.shared_hosts import is_set_up_here
 from machinectl.machines.holders import TOOL, holders_of
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
+from machinectl.machines.store.store_paths import is_locked
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def record_check(store: Store, machine: Machine) -> Check:
     busy = "another run of machinectl is working on it"
     return first_case(
         RECORD,
-        (store.is_locked(name), UNKNOWN, busy, Hint("When that is done", "machinectl doctor", name)),
+        (is_locked(store.lock_path(name)), UNKNOWN, busy, Hint("When that is done", "machinectl doctor", name)),
         (waits_for_access(machine), UNKNOWN, machine.why, access_hint(name)),
         (machine.phase == Phase.CREATING, BROKEN, half, Hint("Create it again") | remove),
         (machine.phase != Phase.READY, BROKEN, half, Hint("Continue", provision) | remove),

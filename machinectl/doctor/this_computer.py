@@ -17,8 +17,6 @@ from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store import docker_machine
-from machinectl.machines.store.machine_store import read_or_none
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import has_own_directory, is_another_users, owning_user
 from machinectl.quantities import first_names, plural
 
@@ -82,7 +80,7 @@ def content_checks(store: Store, *, alone: bool) -> Iterator[Check]:
 
 
 def readable_machines(store: Store, names: Sequence[str]) -> list[Machine]:
-    return [machine for name in names if (machine := read_or_none(store.read, name))]
+    return [machine for name in names if (machine := store.read_or_none(name))]
 
 
 def directory_check(store: Store) -> Check:
@@ -168,7 +166,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
 def removed_check(store: Store) -> Iterator[Check]:
     from machinectl.hosts.host_owner import is_engine_alone
 
-    machines = removed_machines(store)
+    machines = store.removed.readable()
     if machines:
         names = [machine.name for machine in machines]
         # Earlier versions left a name to both a new machine and a record.

@@ -27,10 +27,9 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.config_json import Origin
 from machinectl.machines.selection import waiting
+from machinectl.machines.store import Store
 from machinectl.machines.store.docker_machine import check_apart, shared_certificates
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_directory import sweep
-from machinectl.machines.store.store_paths import StorePaths
 from machinectl.machines.tls_warnings import unprotected
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def import_docker_machine(
             return ImportedMachine(earlier)
         new = converted(store, root, name)
         new.machine.context = context
-        known = read_or_none(store.read, name)
+        known = store.read_or_none(name)
         # A copy of an imported store has the same machines.
         if known and known.url == new.machine.url:
             return ImportedMachine(known)
@@ -147,7 +145,7 @@ def add_key(root: str, new: Conversion) -> None:
 
 def add_certificates(root: str, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
     """Add the machine's own; return remarks."""
-    directory = StorePaths(root).directory(machine.name)
+    directory = Store(root).directory(machine.name)
     if not any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
         shared = shared_certificates(root)
         theirs = Hint("If its engine takes those of the store", "machinectl certs import", machine.name, shared)

@@ -20,8 +20,9 @@ from machinectl.machines.config_json import Origin
 from machinectl.machines.engine_options import EngineOptions, is_variable
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.spec import MachineSpec
+from machinectl.machines.store import Store
 from machinectl.machines.store.docker_machine import default_root, old_machines
-from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD, StorePaths
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD
 from machinectl.provision import daemon_json
 from machinectl.provision.target import INSTALL_URL
 from machinectl.url import HIGHEST_PORT, TLS_PORT, EngineURL
@@ -67,7 +68,7 @@ def usual_root() -> str:
 
 def old_machine_names(root: str) -> list[str]:
     """Return all machines that are not ours. Raises StoreError for other directories."""
-    store = StorePaths(root)
+    store = Store(root)
     if not os.path.isdir(store.machines):
         raise StoreError(
             f"{root} is not a store of docker-machine: it has no directory machines",
@@ -78,7 +79,7 @@ def old_machine_names(root: str) -> list[str]:
 
 def converted_machine(root: str, name: str) -> Conversion:
     """Raise MachineError, StoreError if it cannot be read."""
-    path = os.path.join(StorePaths(root).directory(name), DOCKER_MACHINE_RECORD)
+    path = os.path.join(Store(root).directory(name), DOCKER_MACHINE_RECORD)
     try:
         return convert(root, name, json.loads(read_file(path, LONGEST)))
     except OSError as exc:
@@ -208,5 +209,5 @@ def read_ssh_key(path: str) -> bytes:
 def key_path(root: str, name: str, recorded: str) -> str:
     """Return where the SSH key is: in the machine's directory, else where it was recorded."""
     last = re.split(r"[/\\]", recorded)[-1] or USUAL_KEY
-    own = os.path.join(StorePaths(root).directory(name), last)
+    own = os.path.join(Store(root).directory(name), last)
     return recorded if os.path.isabs(recorded) and not os.path.lexists(own) and os.path.lexists(recorded) else own

@@ -10,7 +10,6 @@ from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.identity import Identity, pending_sets
 from machinectl.hosts.login import moved_hint, pinned_known_hosts
 from machinectl.machines.record import Phase
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, of_kind
 from machinectl.url import parse_url
@@ -87,7 +86,7 @@ def predecessor(store: Store, machine: Machine, url: str, host: Facts) -> Machin
     the same address and SSH host key.
     """
     pinned, address = pinned_known_hosts(machine), parse_url(url).host
-    for removed in removed_machines(store):
+    for removed in store.removed.readable():
         if has_left_no_certificate(removed):
             is_same_key = bool(pinned.strip()) and pinned_known_hosts(removed) == pinned
             is_same = host.dockerd and is_same_key and removed.url and parse_url(removed.url).host == address

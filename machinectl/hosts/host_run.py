@@ -14,7 +14,7 @@ from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summ
 from machinectl.hosts.identity import Identity, settle_pending_held, store_pending
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.machines.record import PROVISION, Phase
-from machinectl.machines.store.removed_machines import forget_removed
+from machinectl.machines.store.store_directory import remove_directory
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
@@ -260,7 +260,7 @@ class HostRun:
             self.held.write()
             if has_certificates:
                 Identity.read(removed.directory).keep(self.held)
-            forget_removed(self.store, removed.name)
+            remove_directory(self.store, removed.directory)
         elif has_certificates:
             self.machine.directory = removed.directory
 

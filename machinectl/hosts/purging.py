@@ -14,7 +14,6 @@ from machinectl.hosts.host_owner import check_not_lost
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.host_run import DryRun, HostRun, HostStep, RealRun, carry_out
 from machinectl.hosts.login import Login, lock_as_root, logged_in, pin_known_hosts, root_runner
-from machinectl.machines.store.held_machines import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
 from machinectl.provision.host_changes import (
@@ -66,7 +65,7 @@ class Purge:
                 if isinstance(exc, SSHError):
                     # It may never come back.
                     forget = Hint("or forget it, and keep the record to undo its set-up", "machinectl rm", held.name)
-                    if isinstance(held, HeldRemoved):
+                    if held.is_removed:
                         forget = Hint("or leave its host as it is, and forget it", "machinectl rm --forget", held.name)
                     exc.hint = exc.hint | forget
                 raise

@@ -12,7 +12,7 @@ from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError, UsageE
 from machinectl.hosts.identity import probe_any_set, settle_pending
 from machinectl.machines.machine_driver import driver_instance, driver_of, endpoint_of, ssh_or_none
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
-from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.machines.store.store_paths import NoSuchMachine, is_locked
 from machinectl.state import State
 from machinectl.value_classes import Mutable, replace
 
@@ -177,7 +177,7 @@ def recorded_statuses(
 
 def unfinished_state(store: Store, machine: Machine) -> tuple[State, str, Hint]:
     """Return the state and, if no run works on the machine, the next step."""
-    if store.is_locked(machine.name):
+    if is_locked(store.lock_path(machine.name)):
         return State.STARTING, "", NO_HINT
     if waits_for_access(machine):
         return State.ERROR, "Waiting for access", Hint("See what to send", "machinectl access request", machine.name)

@@ -6,7 +6,6 @@ Otherwise a changed host keeps its record.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
@@ -18,9 +17,6 @@ from machinectl.machines.jump_hosts import behind, outermost_first
 from machinectl.machines.machine_driver import driver_instance
 from machinectl.machines.record import GRANTED, BrokenRecord, natural, owner_of
 from machinectl.machines.selection import require_names, waiting
-from machinectl.machines.store.held_machines import HeldRemoved, read_removed
-from machinectl.machines.store.machine_store import read_or_none
-from machinectl.machines.store.removed_machines import is_known
 from machinectl.machines.store.store_directory import check_store_writable, sweep
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import node_of
@@ -80,7 +76,7 @@ def remove_machines(
 def is_removable(store: Store, name: str, *, force: bool) -> bool:
     """Decide whether to ask; other machines are refused anyway."""
     if not store.exists(name):
-        return is_known(store, name)
+        return store.removed.exists(name)
     try:
         store.read(name)
     except MachineError:
@@ -144,7 +140,7 @@ def confirm_removal(
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
-    machine = read_or_none(store.read, name)
+    machine = store.read_or_none(name)
     if machine and (node := node_of(machine)):
         console.warn(
             f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes',
@@ -154,7 +150,7 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
 
 def warn_of_access(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
     """Say whose certificates stay valid, and whose access ends as the set-up of the host is undone."""
-    machine = read_or_none(store.read, name)
+    machine = store.read_or_none(name)
     if machine is None:
         return
     if machine.access.get("state") == GRANTED:
@@ -177,20 +173,21 @@ def warn_of_access(store: Store, console: Console, name: str, *, asks: bool, und
 
 
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
-    if removed and not store.exists(name) and is_known(store, name):
-        return read_removed(store, name)
-    return store.read(name)
+    return (store.removed if is_only_removed(store, name) and removed else store).read(name)
+
+
+def is_only_removed(store: Store, name: str) -> bool:
+    return not store.exists(name) and store.removed.exists(name)
 
 
 def remove_machine(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
     """With `force`, forget broken records, too. `purge` and `forget` also work on removed machines."""
-    again = (purge or forget) and not store.exists(name) and is_known(store, name)
+    again = bool(purge or forget) and is_only_removed(store, name)
     if not again:
         store.check_exists(name)
-    writing = partial(HeldRemoved, store) if again else store.writing
-    with writing(name, waiting(console, name)) as held:
+    with store.writing(name, waiting(console, name), removed=again) as held:
         if again and not purge:
             held.remove()
         else:

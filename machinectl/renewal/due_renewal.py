@@ -21,6 +21,7 @@ from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching
+from machinectl.machines.store.store_paths import is_locked
 from machinectl.machines.tls_warnings import expiry_words, renewing
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.target import Allowed
@@ -236,7 +237,7 @@ def renew_unless_locked(
     store: Store, console: Console, name: str, due: Due, login: Login, window: LifetimeLeft
 ) -> RenewalResult:
     """Leave a machine that another run has locked, which may wait for an answer."""
-    if not store.is_locked(name):
+    if not is_locked(store.lock_path(name)):
         with locked_machine(store, console, name) as held:
             return renew_due(held, console, login, window)
     if due.is_urgent:

@@ -135,10 +135,9 @@ def changes(here: Session, *, names: list[str], as_json: bool) -> None:
 def changes_of(store: Store, names: Sequence[str]) -> tuple[str, Sequence[Change]]:
     """Return a machine's name and changes, oldest first, even of a removed machine."""
     from machinectl.machines.selection import chosen_one
-    from machinectl.machines.store.removed_machines import removed_machines
 
     name = names[0] if len(names) == 1 else chosen_one(store, names)
-    removed = {} if store.exists(name) else {machine.name: machine for machine in removed_machines(store)}
+    removed = {} if store.exists(name) else {machine.name: machine for machine in store.removed.readable()}
     return name, (removed.get(name) or store.read(name)).changes
 
 

@@ -121,18 +121,19 @@ def listed_only(
     docker-machine's `ls` ignored names, and scripts rely on exit status 0: an unknown name is a note.
     """
     from machinectl.machines.selection import matching, selected
-    from machinectl.machines.store.removed_machines import removed_machines
 
     if selector is not None:
         return selected(store, console, names, selector)
-    there = [machine.name for machine in removed_machines(store)] if removed else store.names()
+    there = [machine.name for machine in store.removed.readable()] if removed else store.names()
     found = matching(names, lambda: there)
     for name in found:
         if name not in there:
             if removed:
                 console.note(f'"{name}" was not removed', Hint("List the removed machines", "machinectl ls --removed"))
             else:
-                error = store.no_such(name)
+                from machinectl.machines.store.missing_machine import no_such_machine
+
+                error = no_such_machine(store, name)
                 console.note(error.cause, error.hint)
     return found or None
 

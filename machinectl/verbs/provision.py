@@ -79,9 +79,8 @@ def incomplete(here: Session, names: list[str]) -> list[str]:
     """Return the machines whose `create` was interrupted."""
     from machinectl.machines.record import Phase
     from machinectl.machines.selection import matching
-    from machinectl.machines.store.machine_store import read_or_none
 
-    found = {name: read_or_none(here.store.read, name) for name in matching(names, here.store.names)}
+    found = {name: here.store.read_or_none(name) for name in matching(names, here.store.names)}
     return [name for name, machine in found.items() if machine and machine.phase != Phase.READY]
 
 

@@ -139,7 +139,9 @@ def results_of(
     from machinectl.images.transfer import transfer
 
     known = [name for name in names if here.store.exists(name)]
-    yield from ((name, here.store.no_such(name)) for name in names if name not in known)
+    from machinectl.machines.store.missing_machine import no_such_machine
+
+    yield from ((name, no_such_machine(here.store, name)) for name in names if name not in known)
     if known:
         yield from transfer(here.console, order, {name: partial(ready_endpoint, here.store, name) for name in known})
 

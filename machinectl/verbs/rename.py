@@ -33,7 +33,7 @@ def rename_machine(store: Store, console: Console, old: str, new: str) -> None:
     """Rename a machine, and update machines behind it, even removed ones."""
     from machinectl.machines import record
     from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
-    from machinectl.machines.store.removed_machines import removed_machines, write_removed
+    from machinectl.machines.store.machine_store import write_record
 
     record.check_name(new, "renaming")
     store.check_exists(old)
@@ -41,10 +41,10 @@ def rename_machine(store: Store, console: Console, old: str, new: str) -> None:
         others, removed, held = held_with_those_behind(store, console, stack, old, new)
         store.read(old)
         store.check_free(new, besides=old)
-        for machine in removed_machines(store) if new != old else ():
+        for machine in store.removed.readable() if new != old else ():
             if machine.name in removed:
                 machine.jump = f"{BY_MACHINE}{new}"
-                write_removed(store, machine)
+                write_record(machine)
         if note := held[old].rename(new):
             console.note(note)
         for other in others if new != old else ():
@@ -82,7 +82,6 @@ def held_with_those_behind(
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
     from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
     from machinectl.machines.jump_hosts import behind
-    from machinectl.machines.store.removed_machines import removed_machines
 
-    removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{BY_MACHINE}{name}"]
+    removed = [machine.name for machine in store.removed.readable() if machine.jump == f"{BY_MACHINE}{name}"]
     return behind(store.readable()).get(name, []), removed

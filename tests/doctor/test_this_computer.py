@@ -20,7 +20,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.hosts import host_lock
 from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.machines.store.machine_store import write_record
 from machinectl.provision.host_changes import CaTrusted, PackageInstalled
 from machinectl.quantities import rfc3339
 from machinectl.verbs.certs import create_certificates
@@ -176,10 +176,10 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
     assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
     certified(store, "old")
     assert "docker-machine" not in report(store)
-    (gone,) = removed_machines(store)
+    (gone,) = store.removed.readable()
     gone.changes = (PackageInstalled("docker.io"),)
     with store.writing("gone"):
-        write_removed(store, gone)
+        write_record(gone)
     assert "machinectl rm --purge-engine gone; or" in report(store)["Removed"]["Hint"]
     # No hint acts on a machine that has the name now.
     Path(store.directory("gone")).mkdir()

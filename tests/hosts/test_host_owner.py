@@ -21,7 +21,6 @@ from machinectl.hosts.removal import warn_of_access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
 from machinectl.provision.host_changes import (
     CaTrusted,
@@ -79,7 +78,7 @@ def remove(store: Store, name: str) -> None:
 
 
 def kept(store: Store) -> list[str]:
-    return [removed.name for removed in removed_machines(store)]
+    return [removed.name for removed in store.removed.readable()]
 
 
 @pytest.mark.parametrize("server", [b"orion and its key", b"orion"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine
-from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.machines.store.machine_store import write_record
 from machinectl.provision.host_changes import CaTrusted, FileCreated, PackageInstalled
 from tests.support import servers
 from tests.support.in_process import machinectl
@@ -95,12 +95,12 @@ def test_a_record_that_is_kept_leaves_its_name_to_a_new_machine(store: Store) ->
     assert removed(store) == "orion-3\n"
     assert machinectl("rename", "orion", "vega", store=store.root).returncode == 0
     # A jump host that gets the name of a removed machine behind it.
-    (kept,) = removed_machines(store)
+    (kept,) = store.removed.readable()
     with store.writing("orion-3"):
         kept.jump = "machine:vega"
-        write_removed(store, kept)
+        write_record(kept)
     assert machinectl("rename", "vega", "orion-3", store=store.root).returncode == 0
-    (kept,) = removed_machines(store)
+    (kept,) = store.removed.readable()
     assert (kept.name, kept.url, kept.changes) == ("orion-3-2", created.url, created.changes)
     assert kept.jump == "machine:orion-3"
     asked = machinectl("rm", "--forget", kept.name, "orion-2", store=store.root, stdin="n\n").stderr
@@ -185,7 +185,7 @@ def test_an_interrupted_purge_leaves_a_removed_machine_removed(store: Store, tmp
         connection.close()
     assert process.returncode == 130
     assert store.names() == []
-    assert [machine.name for machine in removed_machines(store)] == ["orion"]
+    assert [machine.name for machine in store.removed.readable()] == ["orion"]
     assert not (tmp_path / "home" / ".docker").exists()
 
 

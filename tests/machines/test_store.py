@@ -21,7 +21,7 @@ from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import sweep
-from machinectl.machines.store.store_paths import Lock, NoSuchMachine, default_root
+from machinectl.machines.store.store_paths import Lock, NoSuchMachine, default_root, is_locked
 from machinectl.provision.host_changes import FileCreated
 from tests.support.real import need
 from tests.support.registered import added
@@ -266,7 +266,7 @@ def test_two_writers_of_one_machine_come_one_after_the_other(store: Store) -> No
         thread.start()
         assert told.wait(10)
         assert not entered.is_set()
-        assert store.is_locked("OrionBox")
+        assert is_locked(store.lock_path("OrionBox"))
     thread.join(10)
     assert entered.is_set()
 

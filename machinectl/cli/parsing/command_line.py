@@ -268,7 +268,9 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
 
     verb = next(word for word in start if word in COMMANDS)
     word, rest = command[0], command[1:] or [COMMANDS[verb]]
-    absent = store.no_such(word)
+    from machinectl.machines.store.missing_machine import no_such_machine
+
+    absent = no_such_machine(store, word)
     _, near = absent.mistyped or ("", "")
     if not names and "*" in word and is_name(word.replace("*", "")):
         return absent

@@ -6,6 +6,7 @@ from machinectl.errors import Hint, UsageError
 from machinectl.hosts import query_engines
 from machinectl.hosts.docker_environment import machine_at_url
 from machinectl.hosts.query_engines import MachineStatus
+from machinectl.machines.store.store_paths import is_locked
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, node_of, on_record
 from machinectl.state import State
 
@@ -188,10 +189,10 @@ def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> It
     """Yield each row when it is complete; `timeout` is per host."""
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
-        if row.machine.pending and not row.error and not store.is_locked(name):
+        if row.machine.pending and not row.error and not is_locked(store.lock_path(name)):
             row.error = "Not all changes reached its host"
             row.hint, row.with_hint = Hint("", f"machinectl {row.machine.pending}", name), True
-        elif (node := on_record(row.machine)) and not row.error and not store.is_locked(name):
+        elif (node := on_record(row.machine)) and not row.error and not is_locked(store.lock_path(name)):
             row.error, row.hint = unfinished_swarm_step(name, node)
             row.with_hint = bool(row.error)
         yield row

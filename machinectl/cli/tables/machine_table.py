@@ -21,7 +21,6 @@ from machinectl.cli.tables.text_table import (
     unbroken,
 )
 from machinectl.errors import LEAVE_ONE_OUT, UsageError
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 
 TYPE_CHECKING = False
@@ -102,7 +101,7 @@ def print_machines(
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
     """Print removed machines whose hosts are still changed."""
-    kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
+    kept = [machine for machine in store.removed.readable() if only is None or machine.name in only]
     if quiet:
         print_lines(machine.name for machine in kept)
     else:

@@ -1,20 +1,17 @@
-"""What is done to a machine that this process holds: its last failure, its files as one set, its changes if removed."""
+"""What a run says of a machine that it holds: its last failure, its last look at the host."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.files.atomic import StoreError, replace_file
+from machinectl.files.atomic import StoreError
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.machine_store import Held, Store, read_or_none
-from machinectl.machines.store.removed_machines import removed_machines
-from machinectl.machines.store.store_paths import RECORD, now
+from machinectl.machines.store.machine_store import write_record
+from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from machinectl.machines.store.machine_store import Held
 
 # Characters; a cause may end with journal lines.
 LONGEST_CAUSE = 4000
@@ -23,12 +20,12 @@ LONGEST_CAUSE = 4000
 def record_failure(held: Held, cause: str) -> None:
     """Record only the failure, not `held.machine`. Ignores store errors."""
     with suppress(StoreError):
-        set_failure(held, read_or_none(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
+        set_failure(held, held.store.read_or_none(held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
 
 
 def forget_failure(held: Held, *, complete: bool) -> None:
     """Remove a failure that explains nothing any more; of an incomplete machine, only if it was interrupted since."""
-    machine = read_or_none(held.read, held.name)
+    machine = held.store.read_or_none(held.name)
     if machine and machine.failure and is_complete(machine) == complete:
         with suppress(StoreError):
             set_failure(held, machine, {})
@@ -40,37 +37,15 @@ def record_look(held: Held) -> None:
     machine.looked_at = now()
     if is_complete(machine):
         machine.failure = {}
-    replace_file(os.path.join(held.directory, RECORD), machine.dump())
+    write_record(machine)
 
 
 def set_failure(held: Held, machine: Machine | None, failure: dict[str, str]) -> None:
     if machine:
         held.machine.failure = machine.failure = failure
         held.touch()
-        replace_file(os.path.join(held.directory, RECORD), machine.dump())
+        write_record(machine)
 
 
 def is_complete(machine: Machine) -> bool:
     return machine.phase == Phase.READY and not machine.pending
-
-
-def read_removed(store: Store, name: str) -> Machine:
-    """Return a removed machine. Raises NoSuchMachine."""
-    for machine in removed_machines(store):
-        if machine.name == name:
-            return machine
-    raise store.no_such(name)
-
-
-class HeldRemoved(Held):
-    """A removed machine, locked as in `Store.writing`. Followers are not called."""
-
-    def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
-        super().__init__(store, name, waiting, read=partial(read_removed, store), followers=())
-
-    @property
-    def directory(self) -> str:
-        return os.path.join(self.store.removed, self.name)
-
-    def set_aside(self) -> str:
-        return self.name

@@ -21,7 +21,6 @@ from machinectl.machines.store.store_paths import (
     NO_RECORD,
     RECORD,
     Lock,
-    NoSuchMachine,
     StorePaths,
     now,
 )
@@ -29,29 +28,36 @@ from machinectl.machines.store.store_paths import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from typing import Self
 
+    from machinectl.machines.record import Machine
     from machinectl.provision.host_changes import Change
 
     # Called with the store, the held machine's name, and the machine before and after; None if missing or unreadable.
-    Follower = Callable[["Store", str, record.Machine | None, record.Machine | None], None]
+    Follower = Callable[["Store", str, Machine | None, Machine | None], None]
 
 
 class Store(StorePaths):
     """One user's machines. Reading takes no lock and never sees partial records."""
 
     def __init__(
-        self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[..., None] = lambda *_: None
+        self,
+        root: str = "",
+        followers: Sequence[Follower] = (),
+        warn: Callable[..., None] = lambda *_: None,
+        *,
+        kept: str = "machines",
     ) -> None:
-        super().__init__(root, warn)
+        super().__init__(root, warn, kept=kept)
         # Called once per written machine, when its lock is released.
         self.followers = followers
 
     def check_exists(self, name: str) -> None:
         """Raise NoSuchMachine if there is no such machine."""
         if not self.exists(name):
-            raise self.no_such(name)
+            from machinectl.machines.store.missing_machine import no_such_machine
+
+            raise no_such_machine(self, name)
 
     def check_free(self, name: str, besides: str = "") -> None:
         """Raise MachineError if another machine has that name, ignoring case."""
@@ -62,68 +68,60 @@ class Store(StorePaths):
         if error := name_taken(self, name):
             raise error
 
-    def no_such(self, name: str) -> NoSuchMachine:
-        from machinectl.machines.store.missing_machine import no_such_machine
-
-        return no_such_machine(self, name)
-
-    def read(self, name: str) -> record.Machine:
+    def read(self, name: str) -> Machine:
         """Read a machine. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
         if not record.is_name(name):
-            raise self.no_such(name)
+            self.check_exists(name)
         path = os.path.join(self.directory(name), RECORD)
         try:
             text = read_file(path, LONGEST_RECORD)
-        except FileNotFoundError as exc:
+        except (FileNotFoundError, NotADirectoryError) as exc:
             from machinectl.machines.store.missing_machine import without_record
 
             raise without_record(self, name) from exc
-        except NotADirectoryError as exc:
-            raise self.no_such(name) from exc
         except OSError as exc:
             if exc.errno in NO_RECORD:
                 raise record.broken_record(name, f"cannot be read ({exc.strerror})") from exc
             raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -ld", path)) from exc
         return record.parse_record(name, text, self.directory(name))
 
-    def readable(self) -> list[record.Machine]:
+    def readable(self) -> list[Machine]:
         """Return the machines whose records can be read."""
-        return [machine for name in self.names() if (machine := read_or_none(self.read, name))]
+        return [machine for name in self.names() if (machine := self.read_or_none(name))]
 
-    def read_ready(self, name: str) -> record.Machine:
+    def read_or_none(self, name: str) -> Machine | None:
+        try:
+            return self.read(name)
+        except MachineError:
+            return None
+
+    def read_ready(self, name: str) -> Machine:
         """Read a machine. Raises MachineError, also if it is incomplete."""
         return record.check_ready(self.read(name))
 
-    def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
-        """Lock a machine or a free name: `with store.writing(name) as held:`.
+    def writing(self, name: str, waiting: Callable[[], None] | None = None, *, removed: bool = False) -> Held:
+        """Lock a machine or a free name: `with store.writing(name) as held:`; with `removed` a removed machine.
 
         While another process holds it, `waiting` is called, and pauses. Raises MachineError if this process holds the
         lock.
         """
-        return Held(self, name, waiting)
+        return Held(self, name, waiting, removed=removed)
 
 
 class Held:
     """A machine or a name that this process has locked."""
 
     def __init__(
-        self,
-        store: Store,
-        name: str,
-        waiting: Callable[[], None] | None = None,
-        *,
-        read: Callable[[str], record.Machine] | None = None,
-        followers: Sequence[Follower] | None = None,
+        self, store: Store, name: str, waiting: Callable[[], None] | None = None, *, removed: bool = False
     ) -> None:
         self.store = store
         self.name = name
-        # Reads the recorded machine. Raises MachineError.
-        self.read = read or store.read
-        self._followers = store.followers if followers is None else followers
+        self.is_removed = removed
+        self._place = store.removed if removed else store
         self._lock = Lock(store.lock_path(name), waiting)
-        self._machine: record.Machine | None = None
+        self._machine: Machine | None = None
         # The machine before the first write, None if there was none.
-        self._before: record.Machine | None = None
+        self._before: Machine | None = None
         self._touched = False
         # Its name after the last write, "" if removed.
         self._now = name
@@ -154,8 +152,8 @@ class Held:
     def __exit__(self, *_: object) -> None:
         try:
             if self._touched:
-                after = read_or_none(self.read, self._now)
-                for follow in self._followers:
+                after = self.store.read_or_none(self._now)
+                for follow in self.store.followers:
                     follow(self.store, self.name, self._before, after)
         finally:
             self._lock.release()
@@ -163,28 +161,27 @@ class Held:
 
     @property
     def directory(self) -> str:
-        return self.store.directory(self.name)
+        return self._place.directory(self.name)
 
     @property
-    def machine(self) -> record.Machine:
+    def machine(self) -> Machine:
         """The machine, to modify and write. Raises NoSuchMachine, BrokenRecord or StoreError."""
         if self._machine is None:
-            self._machine = self.read(self.name)
+            self._machine = self._place.read(self.name)
         return self._machine
 
     def touch(self, *, is_new: bool = False) -> None:
         """Call before the first write, for followers. Raises RuntimeError without the lock."""
         if HELD.get(self._lock.path) is not self:
             raise RuntimeError(f"{self.name} is not held")
-        if not self._touched and self._followers:
+        if not self._touched and self.store.followers and not self.is_removed:
             self._touched = True
             # The error for a missing machine compares its name with all others.
-            self._before = None if is_new else read_or_none(self.read, self.name)
+            self._before = None if is_new else self.store.read_or_none(self.name)
 
-    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> str:
+    def add(self, machine: Machine, files: Mapping[str, bytes]) -> str:
         """Add atomically; the name must be free. Return a note on a removed machine of that name."""
-        from machinectl.machines.store.removed_machines import free_name_of_removed
-        from machinectl.machines.store.store_directory import make_directory
+        from machinectl.machines.store.store_directory import free_name_of_removed, make_directory
 
         store = self.store
         self.touch(is_new=True)
@@ -208,7 +205,7 @@ class Held:
 
     def write(self) -> None:
         self.touch()
-        replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
+        write_record(self.machine)
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
         """Record changes of the host before they are made."""
@@ -244,41 +241,35 @@ class Held:
             pass
 
     def remove(self) -> None:
-        from machinectl.machines.store.store_directory import make_directory
+        from machinectl.machines.store.store_directory import remove_directory
 
-        store = self.store
         self.touch()
-        make_directory(store, store.staging)
-        leaving = os.path.join(store.staging, self.name)
-        remove_tree(leaving)
-        with Translated(self.directory):
-            os.rename(self.directory, leaving)
-            sync_path(os.path.dirname(self.directory))
-        remove_tree(leaving)
+        remove_directory(self.store, self.directory)
         self._machine, self._now = None, ""
 
     def set_aside(self) -> str:
         """Move to the removed machines, atomically. Return the name there."""
-        from machinectl.machines.store.removed_machines import free_removed_path
-        from machinectl.machines.store.store_directory import make_directory
+        from machinectl.machines.store.store_directory import free_removed_path, make_directory
 
-        store = self.store
+        if self.is_removed:
+            return self.name
+        store, removed = self.store, self.store.removed.machines
         self.touch()
-        make_directory(store, store.removed)
+        make_directory(store, removed)
         path = free_removed_path(store, self.name)
         with Translated(path):
             os.rename(self.directory, path)
-            sync_path(store.removed)
+            sync_path(removed)
             sync_path(store.machines)
         self._machine, self._now = None, ""
         return os.path.basename(path)
 
     def rename(self, new: str) -> str:
         """Rename the directory; the new name must be locked, too. Return a note as `add` does."""
+        from machinectl.machines.store.store_directory import free_name_of_removed
+
         if self.store.lock_path(new) not in HELD:
             raise RuntimeError(f"{new} is not held")
-        from machinectl.machines.store.removed_machines import free_name_of_removed
-
         self.touch()
         target = self.store.directory(new)
         note = free_name_of_removed(self.store, new)
@@ -289,8 +280,6 @@ class Held:
         return note
 
 
-def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
-    try:
-        return read(name)
-    except MachineError:
-        return None
+def write_record(machine: Machine) -> None:
+    """Replace the record; the name must be locked. Followers are not called."""
+    replace_file(os.path.join(machine.directory, RECORD), machine.dump())

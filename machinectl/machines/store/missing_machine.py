@@ -7,7 +7,6 @@ import os
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.machines import record
 from machinectl.machines.store import docker_machine
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import NoSuchMachine, StorePaths
 
 # An error has at most three lines.
@@ -21,7 +20,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
         error = NoSuchMachine(f'"{name}" matches no machine', list_or_first_steps(store))
         error.unexplained = bool(store.names())
         return error
-    if any(machine.name == name for machine in removed_machines(store)):
+    if store.removed.exists(name):
         return missing(
             name,
             Hint("It was removed, but its host still has the changes made on it")

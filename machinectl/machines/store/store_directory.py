@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from machinectl.files.atomic import (
     Translated,
     make_directories,
     remove_tree,
+    sync_path,
 )
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 from machinectl.machines.store.store_paths import Lock
@@ -114,3 +116,37 @@ def sweep(store: StorePaths) -> None:
                 lock.release()
         except StoreError:
             continue
+
+
+def remove_directory(store: StorePaths, directory: str) -> None:
+    """Remove a machine's files; the name must be locked."""
+    make_directory(store, store.staging)
+    leaving = os.path.join(store.staging, f"{os.path.basename(directory)}.removed")
+    remove_tree(leaving)
+    with Translated(directory):
+        os.rename(directory, leaving)
+        sync_path(os.path.dirname(directory))
+    remove_tree(leaving)
+
+
+def free_removed_path(store: StorePaths, name: str) -> str:
+    """Return where to keep a removed machine: under its name, or NAME-2, … if a machine or another record has that."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    live = {other.lower() for other in store.names()} - {name.lower()}
+    free = (each for each in names if each.lower() not in live)
+    return next(path for each in free if not os.path.lexists(path := os.path.join(store.removed.machines, each)))
+
+
+def free_name_of_removed(store: StorePaths, name: str) -> str:
+    """Give a removed machine another name before a new one takes it: commands by that name act on the new one.
+
+    Return what to tell the user, "" for a free name.
+    """
+    path = os.path.join(store.removed.machines, name)
+    if not os.path.isdir(path):
+        return ""
+    free = free_removed_path(store, name)
+    with Translated(path):
+        os.rename(path, free)
+        sync_path(store.removed.machines)
+    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now'

@@ -4,7 +4,7 @@ STORE/locks/NAME      a machine's lock; never removed
 STORE/staging/NAME    a machine being added or removed; the next process deletes leftovers
 STORE/machines/NAME/  machine.json and certificates: DOCKER_CERT_PATH
   pending/            certificates that the engine may already serve (hosts.identity)
-STORE/removed/NAME/   a removed machine whose host keeps changes (removed_machines)
+STORE/removed/NAME/   a removed machine whose host keeps changes
 STORE/ssh_config      for ssh to include (hosts.exports.ssh_config_file)
 """
 
@@ -21,6 +21,7 @@ from machinectl.machines import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
 RECORD = "machine.json"
 # Bytes. A record copies the host's daemon.json.
@@ -63,9 +64,9 @@ def now() -> str:
 
 
 class StorePaths:
-    """Paths in a store; creates none."""
+    """Paths in a store of machines, or of what is `kept` of removed ones, whose hosts keep changes; creates none."""
 
-    def __init__(self, root: str = "", warn: Callable[..., None] = lambda *_: None) -> None:
+    def __init__(self, root: str = "", warn: Callable[..., None] = lambda *_: None, *, kept: str = "machines") -> None:
         # Called with warnings about the store.
         self.warn = warn
         # Returns the words of the command line: a name among them is not what a mistyped one means.
@@ -75,10 +76,13 @@ class StorePaths:
             root = default_root()
             check_home_known(root, NAME_STORE)
         self.root = os.path.abspath(root)
-        self.machines = os.path.join(self.root, "machines")
+        self.machines = os.path.join(self.root, kept)
         self.staging = os.path.join(self.root, "staging")
         self.locks = os.path.join(self.root, "locks")
-        self.removed = os.path.join(self.root, "removed")
+
+    @property
+    def removed(self) -> Self:
+        return type(self)(self.root, warn=self.warn, kept="removed")
 
     def directory(self, name: str) -> str:
         """Return an absolute path, for DOCKER_CERT_PATH."""
@@ -108,10 +112,6 @@ class StorePaths:
     def lock_path(self, name: str) -> str:
         """Return the lock's path; names that differ only in case share it."""
         return os.path.join(self.locks, name.lower())
-
-    def is_locked(self, name: str) -> bool:
-        """Return whether a process is writing the machine."""
-        return is_locked(self.lock_path(name))
 
     def is_unsettled(self, name: str) -> bool:
         """Return whether the engine's certificates are uncertain; see `hosts.identity`."""
