@@ -155,7 +155,6 @@ class Host:
     def remove(self) -> None:
         """Take it away for good, also where it was made, or taken away, by halves only."""
         self._facts.unlink(missing_ok=True)
-        self._line.end_relay()
         self._network.remove(self.number)
         cgroup.end(self._cgroup)
         if self.directory.exists():
@@ -246,10 +245,6 @@ class Host:
     def only_from(self, other: Host) -> None:
         """Let its sshd be reached only from another host, as behind a jump host."""
         self._line.only_from(other.ip, self.port)
-
-    def netem(self, delay_ms: float = 0, loss_percent: float = 0) -> None:
-        """Delay what goes each way (a round trip takes twice that), and lose some of it."""
-        self._line.worsen(delay_ms, loss_percent, self.directory / "relay.log")
 
     def fill_disk(self) -> None:
         """Leave no room for a byte, below all but the engine's own directories, until `free_disk`.

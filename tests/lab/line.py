@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.lab import cgroup
-from tests.lab.command import LabError, launch, sh
+from tests.lab.command import sh
 
 if TYPE_CHECKING:
     from tests.lab.network import Network
 
-_RELAY = Path(__file__).with_name("relay.py")
 Blocking = Literal["drop", "reject", "off"]
 
 
@@ -25,7 +20,6 @@ class Line:
         self._network = network
         self._host = host
         self._veth = network.veth(host)
-        self._relay_group = f"{network.bridge}/h{host}-relay"
 
     def plug(self, *, up: bool) -> None:
         sh("ip", "link", "set", self._veth, "up" if up else "down")
@@ -47,29 +41,6 @@ class Line:
     def only_from(self, address: str, port: int) -> None:
         """Drop what comes in for a TCP port from anywhere but one address."""
         self._iptables("-I", "INPUT", "!", "-s", address, "-p", "tcp", "--dport", port, "-j", "DROP")
-
-    def worsen(self, delay_ms: float, loss_percent: float, log: Path) -> None:
-        """Delay, and lose some of, what goes each way."""
-        self.mend()
-        ready = log.with_suffix(".ready")
-        ready.unlink(missing_ok=True)
-        groups = " ".join(map(str, cgroup.create(self._relay_group)))
-        ends = (self._veth, self._network.tap(self._host), self._network.bridge)
-        join = f'for c in {groups}; do echo $$ > $c/cgroup.procs; done; exec "$@"'
-        relay = [sys.executable, _RELAY, *ends, delay_ms, loss_percent, ready]
-        launch(["bash", "-c", join, "-", *relay], log)
-        deadline = time.monotonic() + 10
-        while not ready.exists():
-            if time.monotonic() > deadline:
-                raise LabError(f"the relay did not start: {log.read_text()}")
-            time.sleep(0.01)
-
-    def mend(self) -> None:
-        self.end_relay()
-        sh("ip", "link", "set", self._veth, "arp", "on", "promisc", "off", "master", self._network.bridge)
-
-    def end_relay(self) -> None:
-        cgroup.end(self._relay_group)
 
     def _iptables(self, *arguments: object) -> None:
         self._inside("iptables", "-w", *arguments)

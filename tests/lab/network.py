@@ -41,9 +41,6 @@ class Network:
     def veth(self, host: int) -> str:
         return f"{self.bridge}v{host}"
 
-    def tap(self, host: int) -> str:
-        return f"{self.bridge}t{host}"
-
     def namespace(self, host: int) -> str:
         return f"{self.bridge}-h{host}"
 
@@ -130,8 +127,8 @@ class Network:
         return [f"link {link}" for link in self._links()] + self._namespaces() + rules + routes
 
     def _links(self) -> list[str]:
-        mine = (f"{self.bridge}v", f"{self.bridge}t")
-        return [link for link in os.listdir("/sys/class/net") if link == self.bridge or link.startswith(mine)]
+        veth = f"{self.bridge}v"
+        return [link for link in os.listdir("/sys/class/net") if link == self.bridge or link.startswith(veth)]
 
     def _namespaces(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):

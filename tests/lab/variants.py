@@ -61,7 +61,6 @@ def _clock(seconds: int) -> str:
     return f"echo {_library(seconds)} > /etc/ld.so.preload\n"
 
 
-_BAD_JSON = '{\n  "log-driver": "json-file",\n  "labels": ["rack=7"\n}'
 # POSIX locks, as dpkg takes them: flock(1) would not be in its way.
 _HOLD_LOCK = """#!/usr/bin/perl
 open F, ">>", "/var/lib/dpkg/lock-frontend";
@@ -84,7 +83,6 @@ table inet filter {
 
 VARIANTS = {
     # Logging in
-    "noroot": Variant("sshd refuses root", _sshd("PermitRootLogin no")),
     "password": Variant(
         "no keys, password logins only, for root, too",
         "rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys\n" + _sshd("PermitRootLogin yes"),
@@ -101,7 +99,6 @@ VARIANTS = {
         + _file("/etc/doas.conf", "permit nopass ops\npermit dev")
         + "SUDO_FORCE_REMOVE=yes dpkg --purge sudo",
     ),
-    "noshell": Variant("joe's shell is nologin", "usermod -s /usr/sbin/nologin joe"),
     "noisy": Variant(
         "each login prints lines on both streams, and a banner",
         _file("/etc/profile.d/noise.sh", _NOISE)
@@ -121,18 +118,6 @@ VARIANTS = {
     # The engine
     # Tests ask its engine by curl, which takes a third of perl's CPU time.
     "docker": Variant("docker.io is installed and runs, and curl", "apt-get -q -y install docker.io curl"),
-    "badjson": Variant(
-        "the engine runs, but since it started daemon.json is not JSON",
-        _file("/usr/local/share/daemon.json", _BAD_JSON)
-        + _file(
-            "/etc/systemd/system/badjson.service",
-            "[Unit]\nAfter=docker.service\n[Service]\nType=oneshot\n"
-            "ExecStart=install -D -m 644 /usr/local/share/daemon.json /etc/docker/daemon.json\n"
-            "[Install]\nWantedBy=multi-user.target",
-        )
-        + "systemctl enable -q badjson",
-        on=("docker",),
-    ),
     "podman": Variant("`docker` is podman", _install("podman-docker")),
     # Packages
     "aptdown": Variant(
@@ -149,9 +134,6 @@ VARIANTS = {
             "[Service]\nExecStart=/usr/local/sbin/aptlock\n[Install]\nWantedBy=sysinit.target",
         )
         + "systemctl enable -q aptlock",
-    ),
-    "dpkgbroken": Variant(
-        "dpkg was interrupted: `dpkg --configure -a` mends it", "dpkg-query -s dbus > /var/lib/dpkg/updates/0000"
     ),
     "rpm": Variant("has docker (Debian's files) as an RPM, for dnf and zypper", _scripts("engine.sh", "rpm.sh")),
     "dnf": Variant(
