@@ -72,7 +72,8 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     masked = sorted(host.masked & {"docker.service", *([docker_socket.UNIT] if needs_socket else [])})
     anew = Hint("then start it", shell.service("start", host.init))
     if docker_socket.UNIT in masked:
-        stops = f", which stops {stopped}" if (stopped := docker_socket.containers_stopped(host)) else ""
+        keeps = host.info.get("LiveRestoreEnabled") or not host.containers
+        stops = "" if keeps else f", which stops {plural(len(host.containers), 'container')}"
         anew = Hint(f"then start it again{stops}", shell.command(docker_socket.RESTART))
     masks = f"{' and '.join(masked)}: masked, so systemd does not start the engine"
     unmask = Hint("Unmask it", shell.command(f"systemctl unmask {' '.join(masked)}"))

@@ -112,14 +112,8 @@ def drain(run: HostRun, allowed: Allowed) -> None:
 
 def restart_activation(host: Facts, target: Target, allowed: Allowed) -> Activation:
     """Return the restart by which an engine reads other certificates or CAs."""
-    flags = engine_goal.dockerd_flags(host, ours=True)
-    return Activation(
-        "restart",
-        target.port,
-        engine_goal.readiness_socket(host, host.config_content, flags),
-        engine_goal.validate_command(host, flags),
-        containers=restart_risks.care_for_containers(host, allowed),
-    )
+    check = engine_goal.validate_command(host, engine_goal.dockerd_flags(host, ours=True))
+    return Activation("restart", target.port, check, containers=restart_risks.care_for_containers(host, allowed))
 
 
 def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:

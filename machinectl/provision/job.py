@@ -151,14 +151,12 @@ class NewFile:
 class Activation:
     """How the engine applies files: `action` is restart, reload or none.
 
-    It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
-    files first. `live_restore` is expected after a reload. `containers`: keep (refuse to restart if the disk is full),
-    or "".
+    It must then listen on `port` (0: not checked). `validate` checks the files first. `live_restore` is expected after
+    a reload. `containers`: keep (refuse to restart if the disk is full), or "".
     """
 
     action: str = "none"
     port: int = 0
-    socket: str = ""
     validate: str = ""
     live_restore: str = ""
     containers: str = ""
@@ -187,7 +185,6 @@ def apply_job(
         "init": init,
         "action": activation.action,
         "port": f"{activation.port:04X}" if activation.port else "",
-        "socket": activation.socket,
         "validate": activation.validate,
         "live_restore": activation.live_restore,
         "containers": activation.containers,

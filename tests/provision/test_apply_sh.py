@@ -25,12 +25,12 @@ journal() { :; }
 """
 
 
-def came_up(*, listens: int, answers: int = 0, ends: int = 100_000, socket: str = "") -> bool:
-    """Whether apply.sh finds the engine up; with a socket, it is asked whether it is ready."""
+def came_up(*, listens: int, answers: int = 0, ends: int = 100_000, asks: str = "") -> bool:
+    """Whether apply.sh finds the engine up; with `asks`, it is asked whether it is ready."""
     functions = re.findall(r"^(?:came_up|answering)\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
     assert len(functions) == 2
     script = "\n".join([STAND_INS, *functions, "came_up"])
-    variables = {"listens": str(listens), "answers": str(answers), "ends": str(ends), "socket": socket}
+    variables = {"listens": str(listens), "answers": str(answers), "ends": str(ends), "asks": asks}
     return subprocess.run(["sh", "-c", script], env={"PATH": "/usr/bin:/bin", **variables}, check=False).returncode == 0
 
 
@@ -45,8 +45,8 @@ def test_one_that_never_listens_or_has_ended_is_given_up() -> None:
 
 
 def test_one_that_listens_and_then_ends_has_not_come_up_where_its_init_system_does_not_say_that_it_is_ready() -> None:
-    assert came_up(listens=5, answers=40, socket="/run/docker.sock")
-    assert not came_up(listens=5, answers=40, ends=20, socket="/run/docker.sock")
+    assert came_up(listens=5, answers=40, asks="yes")
+    assert not came_up(listens=5, answers=40, ends=20, asks="yes")
 
 
 def test_the_log_of_an_openrc_engine_is_read_from_where_its_last_start_began(tmp_path: Path) -> None:

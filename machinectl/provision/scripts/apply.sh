@@ -3,9 +3,8 @@
 # Files are installed in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can start
 # after a power cut at any point; $there keeps the old files until the engine has come up.
 # $init: systemd or openrc. $action: restart, reload or none. $port: the engine must listen on it (hexadecimal, or empty).
-# $socket: poll it for an engine that does not notify when it is ready (or empty). $validate: a command that checks the new
-# files. $containers: keep, or empty: do not restart an engine with containers if the disk is full. $live_restore: its value
-# after the reload (true, false, or empty). $enable: enable the service (or empty).
+# $validate: a command that checks the new files. $containers: keep, or empty: do not restart an engine with containers if the
+# disk is full. $live_restore: its value after the reload (true, false, or empty). $enable: enable the service (or empty).
 # $directories: removed at the end if they are empty. $afterwards: "MODE PATH" of a file that replaces one of the others,
 # without another reload, once the engine has come up (or empty).
 # Exit status: 0; 3: restored, the engine runs again; 4: restored, it does not run, or not answer where it did; 5: the files
@@ -16,7 +15,7 @@
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
-: "${init?}" "${action?}" "${port?}" "${socket?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
+: "${init?}" "${action?}" "${port?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
 : "${afterwards?}" "${containers?}"
 own=/etc/docker/machinectl
 there=$own/transaction
@@ -76,14 +75,14 @@ restart_socket() {
     systemctl start --job-mode=ignore-dependencies docker.socket
 }
 
-# A reload kills an engine that is not ready yet. One that notifies when it is ready (no $socket) is ready by now.
+# A reload kills an engine that is not ready yet. One that notifies when it is ready ($asks is empty) is ready by now.
 ready() {
     tries=0
-    until [ -z "$socket" ] || engine_info >/dev/null || [ $tries -ge 300 ]; do
+    until [ -z "$asks" ] || engine_info >/dev/null || [ $tries -ge 300 ]; do
         tries=$((tries + 1))
         sleep 0.1
     done
-    socket=''
+    asks=''
 }
 
 act() {
@@ -111,7 +110,7 @@ listening() {
 }
 
 answering() {
-    [ -z "$socket" ] || engine_info >/dev/null
+    [ -z "$asks" ] || engine_info >/dev/null
 }
 
 # systemd reports when the engine is ready; OpenRC only that it was started. An engine that listens may still fail. For each
@@ -269,6 +268,13 @@ if [ "$1" = recover ]; then
     active
     exit
 fi
+
+# Ask an engine whether it is ready if it does not notify, unless it runs and cannot be asked.
+asks=''
+case $(systemctl show -p Type docker.service 2>/dev/null) in
+*notify*) ;;
+*) { active && ! engine_info >/dev/null; } || asks=yes ;;
+esac
 
 rm -rf $there $there.done
 for directory in /etc/docker /etc/systemd/system/docker.service.d; do

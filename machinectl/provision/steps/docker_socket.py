@@ -14,7 +14,6 @@ from machinectl.provision.facts import docker_unit
 from machinectl.provision.host_changes import USER, GroupJoined, of_kind
 from machinectl.provision.job import command_job
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,6 @@ RESTART = f"systemctl restart {UNIT} docker"
 # Ask, as `docker system dial-stdio` does: an engine may hold a socket that systemd opened, and not answer there.
 ASK_SECONDS = 10
 ASK = f"timeout {ASK_SECONDS} docker version --format '{{{{.Server.Version}}}}'"
-TIMED_OUT, TOO_LATE = 124, f"nothing has answered within {ASK_SECONDS} s"
 
 
 def hosts(facts: Facts) -> list[str]:
@@ -55,18 +53,11 @@ def check_startable(facts: Facts) -> None:
         )
 
 
-def containers_stopped(facts: Facts) -> str:
-    """Return how many containers a plain restart stops, or ""."""
-    keeps = facts.info.get("LiveRestoreEnabled") or not facts.containers
-    return "" if keeps else plural(len(facts.containers), "container")
-
-
 def ask_over_ssh(login: Remote) -> str:
     """Return what docker says to the SSH user if it does not reach the engine, else ""."""
     result = login.run(ASK, check=False)
     said = one_line((result.stderr or result.stdout).decode(errors="replace"))
-    ended = f"docker ended with status {result.status}"
-    return "" if result.status == 0 else TOO_LATE if result.status == TIMED_OUT else said or ended
+    return "" if result.status == 0 else said or f"docker ended with status {result.status} (124: no answer in time)"
 
 
 def check_reached_over_ssh(facts: Facts, target: Target) -> None:

@@ -28,7 +28,6 @@ from machinectl.provision.steps.engine_goal import (
     Goal,
     dockerd_flags,
     goal,
-    readiness_socket,
     validate_command,
 )
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -103,7 +102,6 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             Activation(
                 "restart",
                 0 if target.ssh_only else target.port,
-                readiness_socket(facts, wanted.config, wanted.flags),
                 validate_command(facts, wanted.flags) if files else "",
                 containers=restart_risks.care_for_containers(facts, allowed),
                 enable=not facts.service.enabled,

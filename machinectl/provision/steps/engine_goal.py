@@ -253,21 +253,3 @@ def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
         return ""
     words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
     return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
-
-
-def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
-    """Return the socket to poll if the engine does not notify (Type=simple, OpenRC), or "".
-
-    An early reload would end the engine.
-    """
-    if facts.unit and docker_unit.unit_settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
-        return ""
-    hosts = listed(daemon_json.parse_config(config, facts.config_path), "hosts")
-    given = [flag.value for flag in flags if flag.name == "host"]
-    for host in hosts or given or [DEFAULT_HOST]:
-        scheme, _, path = str(host).partition("://")
-        if scheme == "unix":
-            return path
-        if scheme == "fd":
-            return DEFAULT_HOST.removeprefix("unix://")
-    return ""

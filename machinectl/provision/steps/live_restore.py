@@ -28,7 +28,6 @@ from machinectl.provision.steps.engine_goal import (
     LIVE_RESTORE,
     dockerd_flags,
     holds_containers,
-    readiness_socket,
     with_live_restore,
     without_live_restore,
     without_unasked,
@@ -149,8 +148,7 @@ def set_by_reload(
         told = NewFile(path, permissions, daemon_json.dump(with_live_restore(config, value=False), left))
     others, activation = [*first], INSTALL_ONLY
     if reload:
-        socket = readiness_socket(facts, facts.config_content, dockerd_flags(facts, ours=True))
-        activation = Activation("reload", socket=socket, live_restore=str(bool(value)).lower())
+        activation = Activation("reload", live_restore=str(bool(value)).lower())
     what = "removed" if value is None else str(value).lower()
     if told is not final:
         what = "false for the reload, then removed"

@@ -42,7 +42,6 @@ from machinectl.provision.steps.engine_config import container_count, with_files
 from machinectl.provision.steps.engine_goal import (
     LIVE_RESTORE,
     holds_containers,
-    readiness_socket,
     with_live_restore,
     without_live_restore,
 )
@@ -132,11 +131,9 @@ def restore_config(facts: Facts, changes: Sequence[Change], *, restart: bool) ->
     if not files:
         return None
     if restart:
-        flags = own_flags(facts, changes)
         activation = Activation(
             "restart" if facts.running else "none",
-            socket=readiness_socket(facts, original, flags),
-            validate=engine_goal.validate_command(facts, flags) if last is not None else "",
+            validate=engine_goal.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
             containers=restart_risks.care_for_containers(facts),
         )
     is_last = last == original
