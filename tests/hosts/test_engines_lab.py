@@ -151,7 +151,7 @@ def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_b
     assert (bench.started("web"), files(bench.host)) == (running, before)
     bench.provision(force=True)
     assert bench.is_up
-    assert any("cuts off the docker commands" in line and "run" in line for line in bench.log.warnings)
+    assert any("ends the docker commands" in line and "web.service" in line for line in bench.log.warnings)
     # The container outlived the command that had started it.
     bench.host.run("systemctl stop web; docker rm -f web; systemctl reset-failed web; systemctl start web")
     bench.host.run("until docker inspect web 2>/dev/null | grep -q '\"running\"'; do sleep 0.1; done")

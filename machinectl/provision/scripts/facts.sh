@@ -325,7 +325,7 @@ done
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
     # shellcheck disable=SC2010  # the names are numbers
-    ls -l "/proc/$engine/fd" | grep -q -- "-> socket:\[$inode\]$" && say listener "$engine" || say listener 0
+    if ls -l "/proc/$engine/fd" | grep -q -- "-> socket:\[$inode\]$"; then say listener "$engine"; else say listener 0; fi
 done
 
 # Firewalls that may block the engine's port.
