@@ -2,13 +2,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import parse_fleet
-from tests.support.fleet_file import only
 
 TEXTS = st.text(st.sampled_from("ab$ {}[]&*!|>'\"%@`:,-?#~\n\t0123\0\x07\u00fc\u2028\U0001f600")) | st.text()
 WORDS = st.sampled_from(
@@ -46,14 +44,3 @@ def test_no_text_whatever_makes_anything_but_a_machine_error(text: str) -> None:
 def test_nor_do_any_bytes(data: bytes) -> None:
     with suppress(MachineError):
         parse_fleet(data, "fleet.yaml", (), {})
-
-
-@given(
-    st.dictionaries(
-        st.from_regex(r"[a-z][a-z0-9]{0,9}", fullmatch=True), st.text(st.characters(exclude_categories=["C"]))
-    )
-)
-def test_what_is_quoted_for_the_file_is_read_as_it_was(labels: dict[str, str]) -> None:
-    written = {name: text.replace("$", "$$") for name, text in labels.items()}
-    text = yaml.safe_dump({"hosts": {"a": {"driver": "none", "url": "tcp://a", "labels": written}}}, default_style='"')
-    assert only(text).spec.labels == labels

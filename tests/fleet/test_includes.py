@@ -9,7 +9,6 @@ import pytest
 
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.yaml_nodes import WrongFile
-from tests.fleet.test_json_schema import accepts
 
 if TYPE_CHECKING:
     from machinectl.fleet.fleet_file import Fleet
@@ -114,10 +113,3 @@ def test_no_error_quotes_a_file_that_is_no_fleets(text: str) -> None:
     [*_, last] = faults(base=text)
     assert last.startswith("infra/base.yaml:1:")
     assert "hunter2" not in last
-
-
-def test_the_schema_knows_it() -> None:
-    assert accepts("include: [a.yaml, b.yml]")
-    assert accepts("include: a.yaml\nhosts: {}")
-    assert not accepts("include: {a: b}\nhosts: {}")
-    assert not accepts("defaults: {}")

@@ -227,25 +227,6 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     ]
 
 
-def test_on_the_command_line_machines_that_were_made_as_the_file_says_are_left(store: Store, file: Path) -> None:
-    file.write_text('hosts:\n  nas: {driver: none, url: "tcp://192.168.0.40", labels: {role: store, zone: a}}\n')
-    before = machinectl("plan", "--detailed-exitcode", store=store.root)
-    assert (before.returncode, before.stdout.splitlines()[0]) == (4, "+ nas  create (none, tcp://192.168.0.40)")
-    assert before.stderr.endswith("  Do it: machinectl apply\n")
-    made = machinectl(
-        *("create", "-d", "none", "--url", "tcp://192.168.0.40:2376", "--label", "zone=a", "--label", "role=store"),
-        "nas",
-        store=store.root,
-    )
-    assert made.returncode == 0
-    again = machinectl("plan", "-f", "fleet.yaml", "--detailed-exitcode", "--refresh", "nas", store=store.root)
-    assert (again.returncode, again.stdout, again.stderr) == (
-        0,
-        "Plan: 0 to create, 0 to change, 0 to remove, 1 unchanged\n",
-        "",
-    )
-
-
 def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
     applied(store, "nas")
     done = machinectl("plan", "--json", "nas", "rigel", store=store.root)

@@ -330,13 +330,6 @@ SPECS = st.builds(
 )
 
 
-@given(st.lists(SPECS, max_size=5))
-def test_nothing_is_to_be_done_with_machines_that_were_made_from_the_same_specs(specs: list[MachineSpec]) -> None:
-    hosts = [FleetHost(f"m{number}", spec) for number, spec in enumerate(specs)]
-    found = planned(hosts, {host.name: made(host) for host in hosts})
-    assert {step.action for step in found} <= {Action.LEAVE}
-
-
 @given(SPECS, SPECS)
 def test_what_was_changed_to_what_the_file_says_differs_no_more(old: MachineSpec, new: MachineSpec) -> None:
     new = replace(new, driver=old.driver, options=old.options)

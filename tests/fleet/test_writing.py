@@ -60,13 +60,6 @@ def test_a_text_is_the_same_when_it_is_read_wherever_it_stands(loader: str, valu
         assert read_again == ({value: text} if isinstance(kept, dict) else text if kept == value else [text, text])
 
 
-@given(value=VALUES | AWKWARD)
-def test_a_value_is_no_variable_of_the_environment(value: str) -> None:
-    lines = yaml_lines({"labels": {"b": value}}, 4)
-    (host,) = read("\n".join(["hosts:", "  a:", "    driver: none", "    url: tcp://a", *lines])).hosts
-    assert host.spec.labels == {"b": value}
-
-
 @given(remark=st.text())
 def test_a_comment_is_one_line_of_which_nothing_is_read(remark: str) -> None:
     assert yaml.safe_load(f"{comment(remark, 2)}\na: b\n") == {"a": "b"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,6 @@ from machinectl.tunnels.socket_service import relayed
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import register_ssh_engine, socket_process
 from tests.support.in_process import machinectl
-from tests.support.program import COMMAND
 from tests.support.published import publishing
 from tests.support.quiet import Quiet
 from tests.support.registered import register
@@ -112,17 +109,3 @@ def test_published_ports_are_here_as_long_as_the_socket(sshd: Sshd, store: Store
         process.wait(30)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 30)
-
-
-def test_a_command_with_forwarded_ports_looks_for_them_here(sshd: Sshd, store: Store) -> None:
-    command = [*COMMAND, "-s", store.root, "socket", "orion", "--forward", "--"]
-    with with_published_port(store, sshd):
-        done = subprocess.run(
-            [*command, "sh", "-c", "echo $TESTCONTAINERS_HOST_OVERRIDE"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-            env=os.environ,
-        )
-    assert done.stdout == "localhost\n"

@@ -16,7 +16,7 @@ import pytest
 from tests.support.program import machinectl, started
 from tests.support.published import publishing
 from tests.support.registered import register
-from tests.support.servers import free_port, serving
+from tests.support.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,23 +214,6 @@ def test_what_cannot_be_forwarded_is_refused_with_the_reason(
     found, lines = refused(*words)
     assert (found, len(lines)) == (status, 2)
     assert said in "".join(lines)
-
-
-@pytest.mark.usefixtures("runtime")
-def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
-    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sshd.port = free_port()
-    register(store, "orion", sshd, pinned=False)
-    with store.writing("orion") as held:
-        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
-        held.write()
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
-    status, lines = refused("orion", "web")
-    cause, *hints = lines
-    assert status == 1
-    assert cause.startswith("Error: ")
-    assert any(hint.endswith("machinectl set --ssh-port <PORT> orion") for hint in hints), hints
 
 
 def test_a_machine_without_ssh_is_refused(orion: Store) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
 from machinectl.files import spool_directory
 from machinectl.hosts.login import Login
 from machinectl.hosts.present_name import present_name
@@ -149,16 +148,6 @@ def test_a_port_is_reached_on_both_loopback_addresses_until_it_ends(machine: Mac
         assert {received(local, address) for address in LOOPBACK if not listening_error(address, 0)} == {b"hello\n"}
     with pytest.raises(ConnectionRefusedError):
         received(local)
-
-
-def test_a_given_port_that_is_in_use_is_an_error(machine: Machine, service: int) -> None:
-    with bound_socket("127.0.0.1", 0) as taken:
-        number = taken.getsockname()[1]
-        with pytest.raises(MachineError) as caught, started(Forwarding(machine), Wish("localhost", service, number)):
-            pass
-    assert caught.value.cause == f"Port {number} of this computer is in use"
-    assert caught.value.hint == f"Use a free one: machinectl forward orion 0:{service}"
-    assert leftovers() == []
 
 
 def test_another_number_is_used_once_said_if_the_same_one_is_taken(machine: Machine, service: int) -> None:
@@ -343,15 +332,3 @@ def test_an_unreachable_host_leaves_nothing(machine: Machine, sshd: Sshd) -> Non
         pass
     assert caught.value.cause == f"{sshd.host} port {sshd.port} refuses the connection: no SSH server listens there"
     assert leftovers() == []
-
-
-def test_a_machine_behind_a_jump_host_can_be_forwarded(
-    store: Store, machine: Machine, another_sshd: Sshd, service: int
-) -> None:
-    register(store, "gate", another_sshd)
-    with store.writing(machine.name) as held:
-        held.machine.jump = "machine:gate"
-        held.write()
-    with started(Forwarding(store.read(machine.name)), free(service)) as forwarding:
-        assert received(forwarding.next()[0]) == b"hello\n"
-    assert "Accepted publickey" in another_sshd.log
