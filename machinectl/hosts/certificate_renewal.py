@@ -140,7 +140,8 @@ class CertificateChange:
         if not run.held:
             return
         where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=self.pending, name=machine.name), machine)
-        answer = engine_restart.ask_restarted(run, where)
+        with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
+            answer = engine_restart.until_it_answers(where, run.console)
         if answer.state is State.RUNNING:
             return
         cause = f"The engine does not answer from here with its new certificates: {answer.error}"

@@ -314,11 +314,6 @@ def verify(run: HostRun, world: World) -> None:
     raise MachineError(f"The engine at {url} does not answer as expected: {answer.error}", answer.hint)
 
 
-def ask_restarted(run: HostRun, where: Endpoint) -> Probe:
-    with run.console.step(f"Asking it for its version at {run.machine.urls[0]}"):
-        return until_it_answers(where, run.console)
-
-
 def until_it_answers(
     where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
 ) -> Probe:

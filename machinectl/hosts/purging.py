@@ -15,7 +15,6 @@ from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.host_run import DryRun, HostRun, HostStep, RealRun, carry_out
 from machinectl.hosts.login import Login, lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.provision import firewall
-from machinectl.provision.decision import log_command
 from machinectl.provision.host_changes import (
     GroupJoined,
     KeyAuthorized,
@@ -116,15 +115,7 @@ class Purge:
             run.drains.close()
 
     def say_what_stays(self, run: HostRun) -> None:
-        before, host, name = run.before, run.host, run.machine.name
-        if before and before.service.failed and host.dockerd and not host.running:
-            run.console.warn(
-                f'The engine of "{name}" failed before, and does not run',
-                Hint("Look on the host", log_command(host.init))
-                | Hint("then start it", "systemctl reset-failed docker")
-                | Hint("", "systemctl start docker"),
-            )
-        for remark in undo_steps.remarks_after(host, run.machine.changes, purge_engine=self.engine):
+        for remark in undo_steps.remarks_after(run.host, run.machine.changes, purge_engine=self.engine):
             run.console.note(remark)
 
     def forget(self, run: HostRun) -> None:

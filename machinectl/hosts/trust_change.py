@@ -20,7 +20,6 @@ from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_o
 from machinectl.hosts.host_run import HostRun, HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
-from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.tls_warnings import repair_hint
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
@@ -31,7 +30,6 @@ from machinectl.provision.job import INSTALL_ONLY, NewFile, apply_job
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.state import State
 from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
@@ -143,7 +141,6 @@ class TrustChange:
                 self.allowed,
                 partial(self.check, run),
                 HostStep("Change the list, and restart the engine", self.change_list),
-                HostStep("Ask it for its version", self.ask_engine),
             ),
         ]
 
@@ -189,18 +186,6 @@ class TrustChange:
             return decision
 
         self.is_changed = run.take(decide)
-
-    def ask_engine(self, run: HostRun) -> None:
-        """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
-        if not (run.held and self.is_changed and run.host.running):
-            return
-        answer = engine_restart.ask_restarted(run, endpoint_of(run.machine))
-        if answer.state is not State.RUNNING:
-            run.console.warn(
-                f'The engine of "{run.machine.name}" has its new list of CAs, but does not answer from here: '
-                f"{answer.error}",
-                Hint("See", "machinectl doctor", run.machine.name),
-            )
 
 
 def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:

@@ -15,10 +15,9 @@ import pytest
 
 from machinectl import certs
 from machinectl.access.granting import AccessGrant, client_of_holder
-from machinectl.engine import Probe
-from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts import engine_restart, host_run
+from machinectl.hosts import host_run
 from machinectl.hosts.certificate_files import signed
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.login import Login
@@ -36,7 +35,6 @@ from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
-from machinectl.state import State
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost
@@ -97,7 +95,6 @@ def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHos
     monkeypatch.setattr(host_run, "root_runner", lambda *_: hosts[-1])
     monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(hosts[-1]))
     monkeypatch.setattr(host_run, "login_summary", lambda *_, **__: "Logged in as root")
-    monkeypatch.setattr(engine_restart, "until_it_answers", lambda *_: Probe(State.RUNNING))
     return hosts
 
 
@@ -366,20 +363,6 @@ def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Stor
     assert reached[-1].jobs == []
 
 
-def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the_change_is_made(
-    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = Quiet()
-    reached.append(host())
-    monkeypatch.setattr(
-        engine_restart, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint=Hint("look"))
-    )
-    with store.writing("orion") as held:
-        assert trust_ca(held, console, Login(), ALICE.certificate)
-    (warning,) = console.warnings
-    assert warning.endswith("but does not answer from here: no way\nSee: machinectl doctor orion")
-
-
 def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host())
     plan = planned(store)
@@ -414,14 +397,9 @@ def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1000), timedelta(days=-1000)])
 def test_a_holder_is_ended_whatever_the_hosts_clock_says(
-    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+    store: Store, reached: list[RecordedHost], ahead: timedelta
 ) -> None:
-    console = Quiet()
     reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
-    # By such a clock, the engine refuses this computer, too.
-    monkeypatch.setattr(engine_restart, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
     with store.writing("orion") as held:
-        assert distrust_cas(held, console, Login(), {DIGEST})
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate
-    [warning] = console.warnings
-    assert 'engine of "orion" has its new list of CAs, but does not answer from here' in warning
