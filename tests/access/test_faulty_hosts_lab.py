@@ -63,7 +63,7 @@ def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder
         assert certificate.read_bytes() == old
         assert "by the clock there, it is not valid" in cli.ok("ls").stdout
 
-    assert f"{off} the clock here" in cli.ok("access", "end", "-y", "env", "orion").stderr
+    cli.ok("access", "end", "-y", "env", "orion")
     assert host.output(f"grep -c BEGIN {FILES}/clients.pem") == "1"
     assert " env " not in cli.ok("access", "ls").stdout
     assert host.output(RUNNING) == running
