@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
-    from machinectl.provision.job import Remote
     from machinectl.ssh.session import ScriptRunner, SSHSession
     from machinectl.ssh.ssh_errors import SSHError
 
@@ -269,12 +268,12 @@ def pin_host_key(held: Held, console: Console, login: Login, ssh: SSHEndpoint) -
     return ""
 
 
-def pin_first_key(store: Store, console: Console, machine: Machine, login: Login, ssh: SSHEndpoint) -> str:
-    """Pin the key of a host whose key is not known yet, for the system's ssh; return what `pin_host_key` does."""
-    if os.path.lexists(known_hosts_path(machine)):
-        return ""
-    with store.writing(machine.name, waiting(console, machine.name)) as held:
-        return pin_host_key(held, console, login, ssh)
+def pin_first_key(store: Store, console: Console, machine: Machine, login: Login, ssh: SSHEndpoint) -> None:
+    """Pin the key of a host whose key is not known yet, for the system's ssh."""
+    if not os.path.lexists(known_hosts_path(machine)):
+        with store.writing(machine.name, waiting(console, machine.name)) as held:
+            if warning := pin_host_key(held, console, login, ssh):
+                console.warn(warning)
 
 
 @contextmanager
@@ -300,8 +299,3 @@ def root_runner(session: SSHSession, console: Console, login: Login) -> ScriptRu
     from machinectl.ssh.sudo import become_root
 
     return become_root(session, login.credentials, console)
-
-
-def login_runner(root: Remote) -> Remote:
-    """Return what runs commands as the user who logged in."""
-    return getattr(root, "session", root)

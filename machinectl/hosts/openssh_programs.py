@@ -88,8 +88,8 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
                 "ControlMaster=no",
                 *arguments,
             ]
-        elif warning := pin_first_key(store, console, machine, login, endpoint):
-            console.warn(warning)
+        else:
+            pin_first_key(store, console, machine, login, endpoint)
         return run_ssh(machine, endpoint, arguments, console, login)
 
 
@@ -178,8 +178,8 @@ def temporary_ssh_config(
                     session = stack.enter_context(way)
                     os.symlink(system_master(session).control, os.path.join(directory, f"{number}-{session.user}"))
                 control = f'"{directory}/{number}-%r"'
-            elif warning := pin_first_key(store, console, machine, login, endpoint):
-                console.warn(warning)
+            else:
+                pin_first_key(store, console, machine, login, endpoint)
             machines.append((machine, endpoint))
             blocks.append(machine_host_block(machine, endpoint, control, log))
         config, program = os.path.join(directory, "ssh_config"), os.path.join(directory, "ssh")

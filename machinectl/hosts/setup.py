@@ -14,7 +14,6 @@ from machinectl.hosts.engine_restart import Endings, World
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out
 from machinectl.hosts.identity import Identity, discard_pending
-from machinectl.hosts.login import login_runner
 from machinectl.machines.holders import ACTIVE, holders_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.held_machines import record_look
@@ -111,7 +110,8 @@ class HostSetup:
         if run.url.startswith("tcp://"):
             run.host = engine_restart.with_reachability(run.host, run.machine, run.url, self.world)
         elif run.host.dockerd:
-            said = docker_socket.ask_over_ssh(login_runner(run.remote))
+            # As the user who logged in.
+            said = docker_socket.ask_over_ssh(getattr(run.remote, "session", run.remote))
             run.host = replace(run.host, docker_over_ssh=said)
             if not said:
                 try:
