@@ -19,8 +19,7 @@ from machinectl.cli.catalogue import (
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.output.style import BOLD, MORE, coloured, flowed, harmless, printed_sign
-from machinectl.cli.output.style import columns as screen_columns
+from machinectl.cli.output.style import BOLD, MORE, coloured, columns, flowed, harmless, printed_sign
 from machinectl.cli.parsing.command_line import IN_DRIVER, with_note
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, is_group, named_driver
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
@@ -246,7 +245,7 @@ def wrapped(text: str, indent: int = 0) -> list[str]:
 
 
 def width() -> int:
-    return min(screen_columns(sys.stdout), WIDEST)
+    return min(columns(sys.stdout), WIDEST)
 
 
 # Pages of `machinectl help TOPIC`.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.parsing.shell_snippets import STARTS
-from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.archives import Made, saved
@@ -120,21 +119,6 @@ def test_images_are_completed(shell: str, home: Path, engines: dict[str, Engine]
         ):
             tab(person, line)
             person.until_line(f"ready> machinectl {wanted}")
-
-
-def test_holders_of_access_are_completed(person: Person, home: Path) -> None:
-    machine = Machine("vega", "none", url="tcp://192.0.2.1:2376", tls=True)
-    for who in ("ci+deploy", "joe@laptop"):
-        put_holder(machine, AccessHolder(who))
-    added(Store(str(home / ".local/share/machinectl")), machine)
-    for line, wanted in (
-        ("access end joe@l", "access end joe@laptop"),
-        ("access end joe@laptop ve", "access end joe@laptop vega"),
-        ("access grant --for c", "access grant --for ci+deploy"),
-        ("access issue env vega --for=joe@", "access issue env vega --for=joe@laptop"),
-    ):
-        tab(person, line)
-        person.until_line(f"ready> machinectl {wanted}")
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

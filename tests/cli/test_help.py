@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.cli.catalogue import ALL as ALL_VERBS
 from machinectl.cli.catalogue import COMMON, GROUPS, LOGIN, OPTIONS, SECTIONS, VERBS, section_verbs
-from machinectl.cli.help_pages import option_help, verb_page
+from machinectl.cli.help_pages import verb_page
 from machinectl.cli.main import help_work
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
@@ -102,39 +102,12 @@ def test_options_to_log_in_are_on_a_page_of_their_own() -> None:
     assert machinectl("-s", "x", "help", "ssh-options").stdout == page
 
 
-@pytest.mark.parametrize(
-    ("option", "text"),
-    [
-        (Flag("-t", "--timeout", metavar="S", help="How long.", kind=float, default=5), "How long (default 5)."),
-        (Flag("--pace", metavar="N", help="How fast.", kind=float, default=1.5), "How fast (default 1.5)."),
-        (Flag("--out", metavar="DIR", help="Where to.", required=True), "Where to (required)."),
-        (Flag("--san", metavar="NAME", help="A name.", many=True, required=True), "A name (required, repeatable)."),
-        (Flag("--port", metavar="PORT", help="A port.", default=22, variable="PORT"), "A port (default 22). [$PORT]"),
-        (Flag("--size", metavar="N", help="A size.", kind=int, default=-1, show_default=False), "A size."),
-        (Flag("--retries", metavar="N", help="How often.", kind=int, limits=(0, None), default=0), "How often."),
-        (
-            Flag("--pw-file", metavar="FILE", help="A password.", secret=True, variable="PW"),
-            "A password (else $PW, else you are asked).",
-        ),
-    ],
-    ids=lambda value: value.flag if isinstance(value, Flag) else "",
-)
-def test_an_option_shows_its_default_and_its_variable(option: Flag, text: str) -> None:
-    assert option_help(option) == text
-
-
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_no_line_of_any_help_is_wider_than_the_terminal_but_a_command_to_copy(columns: int) -> None:
     for name in ["", *ALL_VERBS]:
         text, _, commands = helped(*name.split(), columns=columns).partition("\nExamples:\n")
         after = commands.partition("\n\n")[2]
         assert [line for line in (text + after).splitlines() if len(line) > columns] == []
-
-
-def test_a_locale_without_an_ellipsis_gets_dots() -> None:
-    text = machinectl("ls", "--help", environment={"LC_ALL": "C"}).stdout
-    assert text.isascii()
-    assert text.startswith("Usage: machinectl ls [OPTIONS] [NAME]...\n")
 
 
 @pytest.mark.parametrize(

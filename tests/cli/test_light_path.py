@@ -229,66 +229,7 @@ def test_as_dockers_plugin_it_imports_nothing_heavy_either(machines: Store, argu
     assert_light(machines, ("docker-cli-plugin", *arguments))
 
 
-# What a verb pays for besides Typer, by what it says: of these modules, what it may load.
-COSTLY = HEAVY - {"dataclasses", "logging", "pathlib", "subprocess", "typer", "typing", "importlib.metadata"} | {
-    "http.client",
-    "machinectl.certs",
-    "machinectl.hosts",
-    "machinectl.provision",
-}
 HELP = [("--help",), ("help", "ssh-options"), *(tuple(f"{verb} --help".split()) for verb in ALL if verb != "set")]
-PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
-    (("set", "--help"), {"machinectl.driver"}),
-    (("create", "-d", "none", "--help"), {"machinectl.driver"}),
-    (("create", "-d", "generic", "--help"), {"machinectl.driver"}),
-    (("version",), set()),
-    (("drivers",), {"machinectl.driver"}),
-    (("inspect", "plain"), set()),
-    (("fleet", "schema"), {"machinectl.driver"}),
-    # docker's contexts follow.
-    (("rename", "plain", "other"), {"machinectl.hosts"}),
-    # Certificates are checked before they replace those of a context.
-    (("context", "ls"), {"machinectl.hosts", "machinectl.certs", "cryptography"}),
-    (("certs", "ls"), {"machinectl.hosts", "machinectl.certs", "cryptography"}),
-    (("status", "ghost"), {"machinectl.driver", "machinectl.hosts"}),
-    (
-        ("ls", "--filter", "name=ghost"),
-        {"machinectl.driver", "machinectl.hosts"},
-    ),
-    (("ps", "ghost"), {"machinectl.driver", "machinectl.hosts"}),
-    (
-        ("info", "-f", "{{.Bogus}}", "plain"),
-        {
-            "machinectl.certs",
-            "machinectl.driver",
-            "machinectl.hosts",
-            "machinectl.provision",
-            "cryptography",
-            "http.client",
-            "ssl",
-        },
-    ),
-    *(
-        (words, {"machinectl.driver", "machinectl.hosts"})
-        for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
-    ),
-    (("plan", "-f", "/nonexistent"), {"machinectl.driver", "machinectl.hosts", "machinectl.provision", "yaml"}),
-    # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
-    (
-        ("discover", "127.0.7.1"),
-        {"asyncio", "machinectl.driver", "machinectl.hosts", "ssl"},
-    ),
-    (("rm", "-y", "plain"), {"machinectl.driver", "machinectl.hosts"}),
-    (("fleet", "init"), {"machinectl.driver", "ssl", "yaml"}),
-    (("inventory", "--prometheus"), {"machinectl.driver", "machinectl.hosts"}),
-]
-
-
-@pytest.mark.parametrize(("arguments", "allowed"), PAYS_FOR, ids=[" ".join(words) for words, _ in PAYS_FOR])
-def test_a_verb_loads_what_it_uses_and_nothing_else(
-    machines: Store, arguments: tuple[str, ...], allowed: set[str]
-) -> None:
-    assert costly_ones(loaded_by(machines, arguments), COSTLY - allowed) == {}
 
 
 def test_help_imports_nothing_heavy_but_for_the_options_of_a_driver(machines: Store) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten, wrapped
+from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten
 from tests.support.program import open_terminal
 
 if TYPE_CHECKING:
@@ -64,14 +64,6 @@ def test_columns_can_narrow_a_terminal_but_not_widen_it(
         assert columns(stream) == expected
 
 
-@pytest.mark.parametrize(("variable", "expected"), [("", 80), ("200", 200)])
-def test_a_pipe_is_as_wide_as_columns_says(environment: pytest.MonkeyPatch, variable: str, expected: int) -> None:
-    environment.setenv("COLUMNS", variable)
-    assert columns(PIPE) == expected
-    with terminal(0) as stream:
-        assert columns(stream) == expected
-
-
 @pytest.mark.parametrize(
     ("text", "width", "expected"),
     [
@@ -87,23 +79,3 @@ def test_a_pipe_is_as_wide_as_columns_says(environment: pytest.MonkeyPatch, vari
 @pytest.mark.usefixtures("environment")
 def test_a_line_is_cut_to_columns_of_the_terminal(text: str, width: int, expected: str) -> None:
     assert shorten(text, width, PIPE) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("Docker is up and running on orion", ["Docker is up and", "running on orion"]),
-        ("    indented words that are long", ["    indented words", "    that are long"]),
-        ("short", ["short"]),
-    ],
-)
-def test_prose_breaks_at_words(monkeypatch: pytest.MonkeyPatch, text: str, lines: list[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "20")
-    monkeypatch.setenv("TERM", "xterm")
-    assert wrapped(text, AtTerminal()).splitlines() == lines
-    assert wrapped(text, io.StringIO()) == text
-
-
-class AtTerminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True

@@ -56,15 +56,6 @@ def test_create_ends_with_a_command_that_works_as_it_stands(tmp_path: Path) -> N
     assert "DOCKER_HOST" in machinectl(*shlex.split(command)).stdout
 
 
-def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "ssh").write_text(f"#!/bin/sh\ntouch {tmp_path}/ssh-was-run\n")
-    (tmp_path / "ssh").chmod(0o755)
-    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    machinectl("create", "-d", "none", "--url", URL, "box", store=store.root, environment=path)
-    machinectl("ls", store=store.root, environment=path)
-    assert not (tmp_path / "ssh-was-run").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -165,30 +156,6 @@ def test_ls_has_docker_machines_columns_at_least_three_blanks_apart(orionbox: St
     assert heading.startswith("NAME       ACTIVE   DRIVER   STATE     URL")
     assert row.split()[:6] == ["plain", "-", "none", "Stopped", URL, "Unknown"]
     assert "\x1b" not in result.stdout
-
-
-def test_ls_sorts_names_as_people_count(store: Store) -> None:
-    for name in ("m10", "m2", "m1"):
-        machinectl("create", "-d", "none", "--url", URL, name, store=store.root)
-    assert machinectl("ls", "-q", store=store.root).stdout == "m1\nm2\nm10\n"
-    assert machinectl("list", "-q", "--filter", "name=m1", store=store.root).stdout == "m1\nm10\n"
-
-
-def test_ls_formats_and_filters(orionbox: Store) -> None:
-    machinectl("create", "-d", "none", "--url", "unix:///nonexistent.sock", "local", store=orionbox.root)
-
-    def listed(*arguments: str) -> list[str]:
-        return lines(machinectl("ls", *arguments, store=orionbox.root).stdout)
-
-    assert listed("--format", "table {{.Name}}\\t{{.URL}}")[0].split() == ["NAME", "URL"]
-    assert listed("-f", "{{json .Name}}") == ['"local"', '"orionbox"']
-    assert listed("-q", "--filter", "label=rack=7") == ["orionbox"]
-    assert listed("-q", "--filter", "name=^o", "--filter", "name=^l", "--filter", "driver=none") == [
-        "local",
-        "orionbox",
-    ]
-    assert listed("-q", "--filter", "state=Stopped", "--filter", "state=Error") == ["local", "orionbox"]
-    assert listed("-q", "--filter", "state=Running") == []
 
 
 def test_ls_leaves_out_a_row_that_lacks_what_the_template_reads_and_says_so(orionbox: Store) -> None:

@@ -19,7 +19,6 @@ from machinectl.machines.store import Store
 from machinectl.verbs.env import env_statements, env_variables
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
 from tests.support.program import COMMAND, machinectl
-from tests.support.real import need
 from tests.support.registered import added
 
 TLS = "tcp://192.0.2.29:2376"
@@ -147,16 +146,6 @@ def test_it_tells_of_a_docker_context_in_the_environment(shell: str, home: Path,
     found = ran(shell, home, "machinectl use orionbox", environment={"DOCKER_CONTEXT": "desktop"})
     assert "DOCKER_CONTEXT=desktop is set, too" in found.stderr
     assert found.docker() == {**expected(machines, "orionbox"), "DOCKER_CONTEXT": "desktop"}
-
-
-@pytest.mark.usefixtures("machines")
-def test_docker_itself_goes_to_the_machine_whatever_context_is_in_the_environment(home: Path) -> None:
-    need("docker")
-    found = ran("bash", home, "machinectl use orionbox; docker context show", environment={"DOCKER_CONTEXT": "other"})
-    # Its name for what DOCKER_HOST says.
-    assert found.stdout == "default\n"
-    found = ran("bash", home, "machinectl use --unset; docker context show", environment={"DOCKER_CONTEXT": "other"})
-    assert found.stdout == "other\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -57,7 +57,10 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
 
     Raises UsageError.
     """
-    words = without_empty_driver(canonical(arguments))
+    words = canonical(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    # As of an unset variable: it is the same as no --driver.
+    words = [word for word in words[:end] if word != "--driver="] + words[end:]
     named = named_driver(words)
     driver = named or driver_of_flags(unknown_flags(words, ()))
     options = load(driver).options() if driver else ()
@@ -68,7 +71,11 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     is_other = "--help" in flags or unknown_flags(rest, own) or is_wrong(flags, own)
     if driver and not (named or names or is_other):
         raise no_name(rest)
-    location = "" if is_other or is_located(options, flags) else location_in(names)
+    typed = {word.partition("=")[0] for word in flags}
+    is_located = any(
+        option_flag(option) in typed or os.environ.get(option.variable) for option in options if option.locates
+    )
+    location = "" if is_other or is_located else location_in(names)
     if location and (found := located_driver(location, driver)):
         driver, flag = found
         names.remove(location)
@@ -76,12 +83,6 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     if driver and not named:
         rest.insert(1, f"--driver={driver}")
     return [*before, *rest]
-
-
-def without_empty_driver(words: Sequence[str]) -> list[str]:
-    """Leave out `--driver=`, as of an unset variable: it is the same as no --driver."""
-    end = words.index("--") if "--" in words else len(words)
-    return [word for word in words[:end] if word != "--driver="] + list(words[end:])
 
 
 def part_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -106,29 +107,21 @@ def is_wrong(flags: Sequence[str], own: Iterable[Flag]) -> bool:
 
 
 def driver_of_flags(typed: set[str]) -> str:
-    """Return the driver that declares these flags, else the one whose name a flag begins with, or "".
-
-    Raises UsageError if they belong to two drivers.
-    """
+    """Return the driver that declares these flags, or most of them, else the one whose name a flag begins with, or ""."""
     if not typed:
         return ""
     names = [driver.name for driver in installed()]
     alike = [name for name in names if any(flag.startswith(f"--{name}-") for flag in typed)]
-    declaring: dict[str, set[str]] = {}
+    declaring: dict[str, int] = {}
     # A driver's options usually begin with its name: load the others only if they do not.
     for name in dict.fromkeys([*alike, *names]):
-        own = typed.intersection(f"--{flag}" for flag in flags_of_driver(name))
-        if own == typed:
+        own = by_names(driver_flag(name, option) for option in options_of(name))
+        declaring[name] = len(typed.intersection(f"--{flag}" for flag in own))
+        if declaring[name] == len(typed):
             return name
-        declaring.update({name: own} if own else {})
-    if len(declaring) > 1:
-        owners = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declaring.items())
-        raise UsageError(f"These options belong to several drivers: {owners}", Hint("Give those of one driver"))
-    return next(iter([*declaring, *alike]), "")
-
-
-def flags_of_driver(name: str) -> Iterable[str]:
-    return by_names(driver_flag(name, option) for option in options_of(name))
+    return max((name for name in declaring if declaring[name]), key=declaring.__getitem__, default="") or next(
+        iter(alike), ""
+    )
 
 
 def flags_of_drivers() -> Iterable[Flag]:
@@ -140,12 +133,6 @@ def options_of(name: str) -> Sequence[Option]:
     with suppress(MachineError):
         return load(name).options()
     return ()
-
-
-def is_located(options: Sequence[Option], flags: Sequence[str]) -> bool:
-    """Return whether an option or its variable says where the host is."""
-    typed = {word.partition("=")[0] for word in flags}
-    return any(option_flag(option) in typed or os.environ.get(option.variable) for option in options if option.locates)
 
 
 def location_in(words: Sequence[str]) -> str:

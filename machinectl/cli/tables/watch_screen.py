@@ -7,7 +7,6 @@ import select
 import sys
 import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -137,7 +136,6 @@ def drawn_lines(watched: Watched, layout: RowFormat | None, width: int, height: 
     if height > LEAST_FOR_HEADING:
         clock = time.strftime("%H:%M:%S", time.localtime(watched.at))
         text = f"{clock}   every {watched.interval:g} s, q quits   {plural(len(listed), 'machine')}"
-        text += f": {counted_states(listed)}" if listed else ""
         heading = [coloured(shorten(text, width, sys.stdout), DIM, sys.stdout), ""]
     rows = drawn_rows(listed, layout, width)
     shown, room = list(rows), height - len(heading)
@@ -146,7 +144,7 @@ def drawn_lines(watched: Watched, layout: RowFormat | None, width: int, height: 
             shown.pop()
         # The headings are no machine.
         hidden = min(len(rows) - len(shown), len(listed))
-        more = f"{printed_sign(MORE, sys.stdout)} {hidden} more: {counted_states(listed[-hidden:])}"
+        more = f"{printed_sign(MORE, sys.stdout)} {hidden} more"
         shown.append([shorten(more, width, sys.stdout)])
     return [*heading, *(line for row in shown for line in row)]
 
@@ -157,11 +155,6 @@ def drawn_rows(listed: Sequence[MachineRow], layout: RowFormat | None, width: in
     text, unprintable = formatted(layout, listed)
     lines = [*text.splitlines(), *(error.cause for error in unprintable)]
     return [[shorten(harmless(line), width, sys.stdout)] for line in lines]
-
-
-def counted_states(listed: Sequence[MachineRow]) -> str:
-    states = Counter(str(row.state) or "not asked yet" for row in listed)
-    return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
 @contextmanager
