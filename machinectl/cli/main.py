@@ -80,13 +80,15 @@ def run_command_line(arguments: list[str]) -> int:
             return guarded(lambda: write_out(cobra_lines(rest[1:])))
         arguments = own_command_line(arguments[1:])
     THIS.typed = arguments
-    return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
+    if work := light_work(arguments):
+        return guarded(work)
 
+    def run() -> int:
+        from machinectl.cli.typer_app import run_with_typer
 
-def run_heavy(arguments: list[str]) -> int:
-    from machinectl.cli.typer_app import run_with_typer
+        return run_with_typer(arguments)
 
-    return run_with_typer(arguments)
+    return guarded(run)
 
 
 def light_work(arguments: Sequence[str]) -> Callable[[], int] | None:

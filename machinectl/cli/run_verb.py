@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
     """Run a verb, print its errors, return its exit status. `given` is by parameter."""
-    set_output_kind(output_kind(declared, given))
+    kind = declared.output
+    if kind == PRINTS and (given.get("write") or given.get("output")):
+        kind = WORKS
+    elif kind == WORKS and given.get("dry_run"):
+        kind = PRINTS
+    set_output_kind(kind)
     try:
         if declared.follows and not given.get("dry_run"):
             here.following.catch_up(here.store)
@@ -65,18 +70,16 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
         names = chosen_names(here, given["names"], given.pop("selector"), everything=everything)
         given["names"] = names
         asks = everything and declared.asks_for_all and not (given["yes"] or given["dry_run"])
-        if asks and not agrees_to_all(here, declared.runs, names):
-            return 0
+        if asks:
+            from machinectl.console import confirm, decline
+            from machinectl.quantities import first_names, plural
+
+            verb, what = declared.runs, f"{plural(len(names), 'machine', 'machines')}: {first_names(names)}"
+            if not confirm(here.console, f"{verb.capitalize()} {what}?", f"machinectl {verb} --all -y"):
+                decline(here.console, "Nothing was changed")
+                return 0
     status: int | None = getattr(sys.modules[declared.module], declared.runs)(here, **given)
     return status
-
-
-def output_kind(declared: Verb, given: dict[str, Any]) -> str:
-    if declared.output == PRINTS:
-        return WORKS if given.get("write") or given.get("output") else PRINTS
-    if declared.output == WORKS:
-        return PRINTS if given.get("dry_run") else WORKS
-    return declared.output
 
 
 def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:
@@ -104,18 +107,6 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
             exc.hint |= Hint("or pass --all or -l <SELECTOR>")
         raise
     return sorted(set(found), key=lambda name: (natural(name), name))
-
-
-def agrees_to_all(here: Session, verb: str, names: Sequence[str]) -> bool:
-    """Ask before a verb stops what runs on all machines. Raises Unanswered if nobody can be asked."""
-    from machinectl.console import confirm, decline
-    from machinectl.quantities import first_names, plural
-
-    what = f"{plural(len(names), 'machine', 'machines')}: {first_names(names)}"
-    if confirm(here.console, f"{verb.capitalize()} {what}?", f"machinectl {verb} --all -y"):
-        return True
-    decline(here.console, "Nothing was changed")
-    return False
 
 
 def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Sequence[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 
 from machinectl.cli.catalogue import PRINTS, Argument, Verb
@@ -13,8 +14,6 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from machinectl.cli.verb_session import Session
     from machinectl.engine import Response
     from machinectl.machines.store import Store
@@ -58,9 +57,13 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
         )
     piece = b""
     with send_request(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
-        write = on_terminal() if sys.stdout.isatty() else write_bytes
+        # A chunk may end inside a character.
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         for piece in answer:
-            write(piece)
+            if sys.stdout.isatty():
+                write_out(decoder.decode(piece))
+            else:
+                write_bytes(piece)
     if sys.stdout.isatty() and not piece.endswith(b"\n"):
         write_out("\n")
     if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: redirections and errors)
@@ -82,14 +85,6 @@ def send_request(
     headers = {"Content-Type": kind} if body else None
     path = path if path.startswith("/") else f"/{path}"
     return engine.request(ready_endpoint(store, name), method, path, body, headers, timeout=timeout, streams=True)
-
-
-def on_terminal() -> Callable[[bytes], None]:
-    """Return a decoding writer: a chunk may end inside a character."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-    return lambda piece: write_out(decoder.decode(piece))
 
 
 def read_body(given: str) -> bytes | None:

@@ -155,7 +155,11 @@ def create(
     name = named_driver(here.arguments)
     machine = only_name(names, here.arguments)
     if not name:
-        raise no_host(machine)
+        raise UsageError(
+            f'No host specified for "{machine}"',
+            Hint("Put it before the name", "machinectl create <USER>@<HOST>", machine)
+            | Hint(f"if the host is called {machine}, too", "machinectl create", machine, machine),
+        )
     if driver_name != name:
         raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", Hint("Give --driver once"))
     driver = load(name)
@@ -225,14 +229,6 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     said = wrapped(f"{done} {machine.url}", sys.stdout)
     lines = (": ".join(filter(None, part)) for part in called(commands, here.program))
     return harmless("\n  ".join([said, *lines])) + "\n"
-
-
-def no_host(name: str) -> UsageError:
-    return UsageError(
-        f'No host specified for "{name}"',
-        Hint("Put it before the name", "machinectl create <USER>@<HOST>", name)
-        | Hint(f"if the host is called {name}, too", "machinectl create", name, name),
-    )
 
 
 def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:

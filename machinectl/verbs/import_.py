@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from machinectl.cli.catalogue import Argument, Verb
 from machinectl.cli.output.exit_status import report
@@ -94,7 +95,12 @@ def import_machines(
     from machinectl.exports.restoring import import_export
     from machinectl.machines.tls_warnings import advise
 
-    can_ask = here.console.interactive or (source == STDIN and has_terminal())
+    can_ask = here.console.interactive
+    if source == STDIN:
+        # getpass can ask at the terminal although stdin is a pipe.
+        with suppress(AttributeError, OSError):
+            os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
+            can_ask = True
     document = read_export(source, here.console, identity, passphrase_file, can_ask=can_ask)
     if document.made:
         here.console.note(f"Exported on {document.made} by {document.by}")
@@ -107,15 +113,6 @@ def import_machines(
         if imported.new:
             advise(here.console, imported.here)
     return int(failed)
-
-
-def has_terminal() -> bool:
-    """Return whether getpass can ask, although stdin is a pipe."""
-    try:
-        os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
-    except (AttributeError, OSError):
-        return False
-    return True
 
 
 def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:

@@ -116,7 +116,9 @@ def changes(here: Session, *, names: list[str], as_json: bool) -> None:
 
     name, changed = changes_of(here.store, names)
     if as_json:
-        print_json([change_fields(change) for change in changed])
+        fields = ("When", "Kind", "About", "Done", "Undo")
+        values = ((change.when or None, change.KIND, change.about, change.done, undoing(change)) for change in changed)
+        print_json([dict(zip(fields, told, strict=True)) for told in values])
         return
     rows = [
         [change.when.replace("T", " ").removesuffix("Z"), one_line(change.done), one_line(undoing(change))]
@@ -149,9 +151,3 @@ def undoing(change: Change) -> str:
     if isinstance(change, PortOpened) and not firewall.is_our_rule(change):
         return "stays: no machinectl has written that record"
     return change.undoing
-
-
-def change_fields(change: Change) -> dict[str, Any]:
-    """`When` is RFC 3339."""
-    when = change.when or None
-    return {"When": when, "Kind": change.KIND, "About": change.about, "Done": change.done, "Undo": undoing(change)}

@@ -89,7 +89,13 @@ def ls(
     if names or selector is not None:
         only = listed_only(here.store, here.console, names, selector, removed=removed)
     if watch or interval is not None:
-        check_watch(watch=watch, with_others=quiet or as_json or removed)
+        if not watch:
+            raise UsageError("--interval says how often --watch draws", Hint("", "machinectl ls --watch --interval 5"))
+        if quiet or as_json or removed:
+            raise UsageError(
+                "--watch draws a table: it and --quiet, --json, --removed exclude each other",
+                Hint("", "machinectl ls --watch"),
+            )
         from machinectl.cli.tables.watch_screen import watch_machines
 
         pause = 2.0 if interval is None else interval
@@ -136,13 +142,3 @@ def listed_only(
                 error = no_such_machine(store, name)
                 console.note(error.cause, error.hint)
     return found or None
-
-
-def check_watch(*, watch: bool, with_others: bool) -> None:
-    if not watch:
-        raise UsageError("--interval says how often --watch draws", Hint("", "machinectl ls --watch --interval 5"))
-    if with_others:
-        raise UsageError(
-            "--watch draws a table: it and --quiet, --json, --removed exclude each other",
-            Hint("", "machinectl ls --watch"),
-        )

@@ -8,7 +8,6 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from machinectl.cli.tables.docker_lists import Fields
@@ -88,7 +87,9 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
+    from machinectl.cli.go.functions import plain_json
     from machinectl.cli.tables import docker_lists as lists
+    from machinectl.hosts.query_engines import docker_filters
 
     columns = (*lists.CONTAINER_COLUMNS, *(["Size"] if size else []))
     layout = lists.parse_format(template, lists.CONTAINER_HEADINGS, columns, quiet=quiet, as_json=as_json)
@@ -104,22 +105,13 @@ def ps(
     listing = lists.Listing(
         layout, lists.CONTAINER_HEADINGS, columns, SPARE, fields_of, fits=fits, whole=no_trunc, as_json=as_json
     )
-    query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
-    return lists.print_lists(here, names, timeout, "/containers/json", query, listing)
-
-
-def container_query(filters: Sequence[str], *, everything: bool, last: int, sizes: bool) -> dict[str, str]:
-    """Return the engine's query. Raises UsageError for an invalid filter.
-
-    `last` is how many of the newest, even stopped ones; 0 means no limit. `sizes` are slow: the engine adds up what
-    containers wrote.
-    """
-    from machinectl.cli.go.functions import plain_json
-    from machinectl.hosts.query_engines import docker_filters
-
-    return {
+    last = 1 if latest and last < 0 else last
+    query = {
         "all": "1" if everything else "",
+        # The newest, even stopped ones; 0 means no limit.
         "limit": str(last) if last > 0 else "",
+        # The engine adds up what containers wrote, which is slow.
         "size": "1" if sizes else "",
         "filters": plain_json(docker_filters(filters, "status=exited")) if filters else "",
     }
+    return lists.print_lists(here, names, timeout, "/containers/json", query, listing)

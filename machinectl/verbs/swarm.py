@@ -130,9 +130,6 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 def swarm_text(swarm: SwarmReport) -> str:
     from machinectl.cli.tables.text_table import Fitting, table_text
 
-    quorum = swarm.quorum
-    lines = [swarm.heading()]
-    if not swarm.failure:
-        lines.append(quorum.outlook)
+    lines = [swarm.heading(), *([] if swarm.failure else [swarm.quorum.outlook])]
     nodes = table_text(HEADINGS, (row.cells() for row in swarm.rows), Fitting(spare=("HOSTNAME", "ENGINE", "ADDRESS")))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes

@@ -65,7 +65,13 @@ class LiveBoard(PlainBoard):
     def __enter__(self) -> Self:
         with self.lock:
             self.show()
-        threading.Thread(target=self.keep_drawing, daemon=True).start()
+
+        def keep_drawing() -> None:
+            while not self.over.wait(REFRESH_SECONDS):
+                with self.lock:
+                    self.draw()
+
+        threading.Thread(target=keep_drawing, daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -138,11 +144,6 @@ class LiveBoard(PlainBoard):
         last = total(rows, seconds) if self.closed and self.leaves_total else ""
         drawn = board_lines(rows, last, seconds, max(columns - ECHO, 1), max(lines - 1, 1))
         return Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, drawn))
-
-    def keep_drawing(self) -> None:
-        while not self.over.wait(REFRESH_SECONDS):
-            with self.lock:
-                self.draw()
 
 
 def printable(text: str) -> str:

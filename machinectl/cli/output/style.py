@@ -61,18 +61,12 @@ def columns(stream: object) -> int:
     """Return the width of the terminal; COLUMNS can narrow it, and is the width of what is no terminal."""
     wanted = os.environ.get("COLUMNS", "")
     narrowed = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
-    real = real_columns(stream)
-    return min(filter(None, (narrowed, real)), default=USUAL_WIDTH)
-
-
-def real_columns(stream: object) -> int:
-    """Return 0 without a terminal, or if it does not know its width."""
-    if not is_terminal(stream):
-        return 0
     try:
-        return os.get_terminal_size(stream.fileno()).columns  # type: ignore[attr-defined]
+        # 0 if the terminal does not know it.
+        real = os.get_terminal_size(stream.fileno()).columns if is_terminal(stream) else 0  # type: ignore[attr-defined]
     except OSError:
-        return 0
+        real = 0
+    return min(filter(None, (narrowed, real)), default=USUAL_WIDTH)
 
 
 def shorten(text: str, width: int, stream: object) -> str:

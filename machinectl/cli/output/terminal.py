@@ -93,13 +93,17 @@ class Terminal:
                     import getpass
 
                     return getpass.getpass(question, sys.stderr)
-                return read_line(question)
-            # OSError: the terminal was closed, and SIGHUP is ignored.
-            except (EOFError, OSError, KeyboardInterrupt) as exc:
+                print(question, end="", file=sys.stderr, flush=True)
+                if answer := sys.stdin.buffer.readline():
+                    return answer.decode(errors="replace").rstrip("\r\n")
+            except KeyboardInterrupt:
                 print(file=sys.stderr, flush=True)
-                if isinstance(exc, KeyboardInterrupt):
-                    raise
-                raise Unanswered from exc
+                raise
+            # The terminal was closed, and SIGHUP is ignored.
+            except (EOFError, OSError):
+                pass
+            print(file=sys.stderr, flush=True)
+            raise Unanswered
 
     def pause(self, seconds: float) -> None:
         # Short sleeps, because a ^C just before a sleep does not interrupt it.
@@ -119,12 +123,3 @@ class Terminal:
         from machinectl.cli.output.boards import PlainBoard
 
         return PlainBoard(self, self.program, names)
-
-
-def read_line(prompt: str) -> str:
-    """Read a line of stdin. Raises EOFError at its end."""
-    print(prompt, end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.buffer.readline()
-    if not answer:
-        raise EOFError
-    return answer.decode(errors="replace").rstrip("\r\n")

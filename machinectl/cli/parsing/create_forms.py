@@ -107,7 +107,7 @@ def is_wrong(flags: Sequence[str], own: Iterable[Flag]) -> bool:
 
 
 def driver_of_flags(typed: set[str]) -> str:
-    """Return the driver that declares these flags, or most of them, else the one whose name a flag begins with, or ""."""
+    """Return the driver that declares most of these flags, else the one whose name a flag begins with, or ""."""
     if not typed:
         return ""
     names = [driver.name for driver in installed()]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.machines.swarm_node import SwarmNode
 
 
 KEYS = ("driver", "label", "name", "state", "swarm")
@@ -176,15 +175,6 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
     return found
 
 
-def unfinished_swarm_step(name: str, node: SwarmNode) -> tuple[str, Hint]:
-    """Return what is left to do for a swarm node, or ""."""
-    if node.membership == JOINING:
-        return "Joining a swarm", Hint("", "machinectl swarm status", name)
-    if node.membership != MEMBER:
-        return "Still leaving its swarm", Hint("", "machinectl swarm leave", name)
-    return "Still drained in its swarm" if node.before else "", Hint("", "machinectl provision", name)
-
-
 def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
     """Yield each row when it is complete; `timeout` is per host."""
     for row in query_engines.query_engines(store, listed, timeout):
@@ -193,6 +183,11 @@ def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> It
             row.error = "Not all changes reached its host"
             row.hint, row.with_hint = Hint("", f"machinectl {row.machine.pending}", name), True
         elif (node := on_record(row.machine)) and not row.error and not is_locked(store.lock_path(name)):
-            row.error, row.hint = unfinished_swarm_step(name, node)
+            row.error = "Still drained in its swarm" if node.before else ""
+            row.hint = Hint("", "machinectl provision", name)
+            if node.membership == JOINING:
+                row.error, row.hint = "Joining a swarm", Hint("", "machinectl swarm status", name)
+            elif node.membership != MEMBER:
+                row.error, row.hint = "Still leaving its swarm", Hint("", "machinectl swarm leave", name)
             row.with_hint = bool(row.error)
         yield row
