@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
@@ -35,10 +36,9 @@ PATIENCE = 10.0
 
 
 def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    def work(held: Held, console: Console, login: Login) -> None:
-        joining.at(held.name, login).init(held, console)
-
-    yield from work_on_each(store, console, [name], joining.login, work)
+    yield from work_on_each(
+        store, console, [name], joining.login, lambda held, console, login: joining.at(name, login).init(held, console)
+    )
 
 
 def join_machines(
@@ -106,13 +106,9 @@ def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:
 
 def swarm_leave(store: Store, console: Console, names: Sequence[str], login: Login, *, force: bool) -> Results:
     """Run serially, workers first: another node must take the tasks."""
-
-    def work(held: Held, console: Console, login: Login) -> None:
-        leave_swarm(held, console, login, force=force)
-
     managers = {machine.name for machine, node in on_records(store) if node.manages}
     for name in sorted(dict.fromkeys(names), key=lambda name: (name in managers, natural(name))):
-        yield from work_on_each(store, console, [name], login, work)
+        yield from work_on_each(store, console, [name], login, partial(leave_swarm, force=force))
 
 
 @dataclass(frozen=True)

@@ -155,17 +155,13 @@ class SwarmReport:
     def quorum(self) -> Quorum:
         return Quorum.of(row.node for row in self.rows)
 
-    @property
-    def leader(self) -> str:
-        return next((row.machine or row.node.hostname for row in self.rows if row.node.leads), "")
-
     def fields(self) -> dict[str, Any]:
         quorum = self.quorum
         return {
             "Name": self.name,
             "ID": self.cluster,
             "AskedMachine": self.asked or None,
-            "Leader": self.leader or None,
+            "Leader": next((row.machine or row.node.hostname for row in self.rows if row.node.leads), None),
             "Managers": quorum.managers,
             "ReachableManagers": quorum.reachable if self.asked else None,
             "Quorum": quorum.needed,
@@ -178,8 +174,6 @@ class SwarmReport:
         quorum = self.quorum
         workers = len(self.rows) - quorum.managers
         counts = f"{plural(quorum.managers, 'manager')}, {plural(workers, 'worker')}"
-        if self.asked and quorum.reachable < quorum.managers:
-            counts += f"; {plural(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
         return f"Swarm {self.name or self.cluster}: {counts}"
 
 

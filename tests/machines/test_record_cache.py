@@ -10,7 +10,7 @@ from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KINDS, ConfigMerged, of_kind
-from tests.provision.test_steps import undo
+from tests.provision.test_steps import set_up_by_0_1, undo
 
 RECORDED = Path(__file__).with_name("records")
 HOSTS = Path(__file__).parents[1] / "provision" / "facts"
@@ -39,7 +39,7 @@ def test_nothing_of_a_record_of_0_1_is_lost_where_it_is_written_anew() -> None:
 
 
 def test_what_0_1_did_on_a_host_is_undone_by_its_record() -> None:
-    host = host_facts.parse_facts((HOSTS / "provisioned-by-0.1").read_bytes())
+    host = set_up_by_0_1(host_facts.parse_facts((HOSTS / "provisioned").read_bytes()))
     changes = orion().changes
     [config] = of_kind(changes, ConfigMerged)
     [taken_out, *_] = undo(host, changes, purge_engine=False)

@@ -145,23 +145,23 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     assert closed.warnings[0].endswith("suspends the access of: alice, CN=machinectl orion ci")
 
 
-def test_a_holder_that_another_computer_has_ended_does_not_come_back_from_this_record() -> None:
+def test_the_list_on_the_host_counts_more_than_the_record() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    # A holder that this record does not know stays, and one that another computer has ended does not come back.
+    assert configured(host, target(), changes) is None
     host = with_clients(host, OWN.certificate)
     assert configured(host, target(holders=(ALICE.certificate,)), changes) is None
 
 
-def test_a_holder_that_this_record_does_not_know_stays() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    assert configured(host, target(), changes) is None
-
-
-def test_an_ending_holder_is_taken_out_by_every_provisioning() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate, CI.certificate)))
+@pytest.mark.parametrize("others", [(), (CI,)], ids=["the last one", "one of two"])
+def test_an_ending_holder_is_taken_out_by_every_provisioning(others: tuple[certs.Pair, ...]) -> None:
+    left = tuple(ca.certificate for ca in others)
+    host, changes = provisioned(target(holders=(ALICE.certificate, *left)))
     decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
     assert decision
-    assert decision.job.content_of(CLIENTS) == OWN.certificate + CI.certificate
+    assert decision.job.content_of(CLIENTS) == b"".join((OWN.certificate, *left))
     assert decision.job.content_of(DAEMON_JSON) is None
+    assert configured(after(host, decision), target(), changes) is None
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,6 @@ def test_the_list_gets_what_is_asked_and_keeps_everything_else(
     text: bytes, asked: dict[str, Any], wanted: bytes
 ) -> None:
     assert client_cas.wanted_clients(with_clients(provisioned()[0], text), target(**asked)) == wanted
-
-
-def test_the_last_holders_end_leaves_the_list_with_the_machines_own_ca() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
-    assert decision
-    assert decision.job.content_of(CLIENTS) == OWN.certificate
-    assert configured(after(host, decision), target(), changes) is None
 
 
 def test_a_new_ca_ends_the_holders_on_record_and_leaves_what_was_added_by_hand() -> None:

@@ -26,18 +26,14 @@ RECORDED = Path(__file__).with_name("osrelease")
 APT = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 ZYPPER = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive"
 FAMILIES: dict[str, type[Distribution]] = {
-    "almalinux-9": RedHat,
     "alpine-3.20": Apk,
     "amazon-2023": Amazon,
     "arch": Pacman,
-    "centos-stream-9": RedHat,
-    "debian-12": Apt,
     "debian-13": Apt,
     "endeavouros": Pacman,
     "fedora-41": Dnf,
     "linuxmint-22": Apt,
     "opensuse-leap-15.6": Zypper,
-    "oracle-9": RedHat,
     "pop-22.04": Apt,
     "raspbian-11": Apt,
     "rhel-9": RedHat,

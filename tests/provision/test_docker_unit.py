@@ -46,44 +46,29 @@ def rewritten(cat: str, environment: str = "") -> str:
     return " ".join(docker_unit.without_flags(docker_unit.with_variables_expanded(words, variables, TAKEN), TAKEN))
 
 
-def test_the_hosts_go_and_everything_else_stays_where_it_was() -> None:
-    assert rewritten(DEBIAN) == "/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
-
-
-def test_the_last_file_counts_after_an_empty_assignment() -> None:
-    assert rewritten(DEBIAN + OVERRIDE) == '/usr/bin/dockerd --label "a=b c"'
-
-
-def test_our_own_drop_in_is_not_what_it_is_made_from() -> None:
-    assert docker_unit.command_line(DEBIAN + OURS) == docker_unit.command_line(DEBIAN)
+REST = "--containerd=/run/containerd/containerd.sock"
+DOCKERD = "/usr/sbin/dockerd"
 
 
 @pytest.mark.parametrize(
-    "flag",
-    ["-H fd://", "-H=fd://", "-Hfd://", "--host fd://", "--host=fd://", '--host "fd://"', "--tlsverify"],
+    ("cat", "environment", "left"),
+    [
+        (DEBIAN + OVERRIDE, "", '/usr/bin/dockerd --label "a=b c"'),
+        # Our own drop-in is not what it is made from.
+        (DEBIAN + OURS, "", f"{DOCKERD} {REST} $DOCKER_OPTS"),
+        *(
+            (DEBIAN.replace("-H fd://", flag), "", f"{DOCKERD} {REST} $DOCKER_OPTS")
+            for flag in ("-H fd://", "-H=fd://", "-Hfd://", "--host fd://", '--host "fd://"', "--tlsverify")
+        ),
+        # A variable is written out only if it holds hosts.
+        (DEBIAN, 'DOCKER_OPTS="-H tcp://0.0.0.0:2375 --mtu=1400"\n', f"{DOCKERD} {REST} --mtu=1400"),
+        (DEBIAN, "DOCKER_OPTS=--mtu=1400\n", f"{DOCKERD} {REST} $DOCKER_OPTS"),
+        (DEBIAN.replace("EnvironmentFile", "Environment=DOCKER_OPTS=-H=tcp://:1\n#"), "", f"{DOCKERD} {REST}"),
+        (DEBIAN.replace(DOCKERD, "/bin/env A=b /opt/dockerd"), "", f"/bin/env A=b /opt/dockerd {REST} $DOCKER_OPTS"),
+    ],
 )
-def test_every_way_to_write_a_flag_is_known(flag: str) -> None:
-    cat = DEBIAN.replace("-H fd://", flag)
-    assert rewritten(cat) == "/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
-
-
-def test_a_variable_that_holds_hosts_is_written_out_without_them() -> None:
-    environment = 'DOCKER_OPTS="-H tcp://0.0.0.0:2375 --mtu=1400"\n'
-    assert rewritten(DEBIAN, environment).endswith("/containerd.sock --mtu=1400")
-
-
-def test_a_variable_that_holds_something_else_stays_a_variable() -> None:
-    assert rewritten(DEBIAN, "DOCKER_OPTS=--mtu=1400\n").endswith(" $DOCKER_OPTS")
-
-
-def test_environment_of_the_unit_itself_counts_too() -> None:
-    cat = DEBIAN.replace("EnvironmentFile", "Environment=DOCKER_OPTS=-H=tcp://:1\nEnvironmentFile")
-    assert "$DOCKER_OPTS" not in rewritten(cat)
-
-
-def test_a_wrapper_before_dockerd_stays() -> None:
-    cat = DEBIAN.replace("/usr/sbin/dockerd", "/usr/bin/env A=b /opt/dockerd")
-    assert rewritten(cat).startswith("/usr/bin/env A=b /opt/dockerd --containerd")
+def test_the_hosts_go_and_everything_else_stays_where_it_was(cat: str, environment: str, left: str) -> None:
+    assert rewritten(cat, environment) == left
 
 
 def test_flags_are_known_by_their_long_names() -> None:

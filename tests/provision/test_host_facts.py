@@ -77,9 +77,8 @@ def test_an_installed_engine_is_seen_with_its_unit() -> None:
 
 def test_running_containers_and_swarm_are_seen() -> None:
     assert len(parse_facts(recorded("docker-with-a-container")).containers) == 1
-    assert parse_facts(recorded("swarm-node")).swarm
-    said = recorded("swarm-node").replace(b"@end", b"@once web\n@once\n@once db\n@end")
-    assert parse_facts(said).once == ("db", "web")
+    node = parse_facts(recorded("swarm-node").replace(b"@end", b"@once web\n@once\n@once db\n@end"))
+    assert (node.swarm, node.once) == (True, ("db", "web"))
 
 
 @pytest.mark.parametrize("clock", ["1" * 5000, ""])

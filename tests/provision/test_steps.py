@@ -485,9 +485,8 @@ def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
 
 
 def test_a_host_that_0_1_set_up_gets_certificate_and_key_in_one_file_and_its_old_key_goes() -> None:
-    decision = configured(provisioned("provisioned-by-0.1"), allowed=Allowed(force=True))
+    decision = configured(set_up_by_0_1(provisioned()), allowed=Allowed(force=True))
     assert manifest(decision.job) == [
-        "600 /etc/docker/machinectl/server.pem",
         f"644 {DAEMON_JSON}.before-machinectl",
         f"644 {DAEMON_JSON}",
         "- /etc/docker/machinectl/server-key.pem",
@@ -517,9 +516,18 @@ def test_what_a_cut_run_left_is_put_back_first() -> None:
     assert engine_config.recover(host("docker"), target()) is None
 
 
-def provisioned(name: str = "provisioned") -> Facts:
+def set_up_by_0_1(facts: Facts) -> Facts:
+    """Return a host that was provisioned, with the key in a file of its own."""
+    key = "/etc/docker/machinectl/server-key.pem"
+    config = {**json.loads(facts.config_content or b""), "tlskey": key}
+    text = HostFile("644", 0, 0, json.dumps(config).encode())
+    sums = {**facts.sums, key: Sum("600", 0, 0, "0" * 64)}
+    return replace(facts, files={**facts.files, DAEMON_JSON: text}, sums=sums)
+
+
+def provisioned() -> Facts:
     """A recorded host that was provisioned, as if it had been with our certificates."""
-    facts = host(name)
+    facts = host("provisioned")
     sums = {
         path: there._replace(sha256=hashlib.sha256(files().get(path.rpartition("/")[2], b"")).hexdigest())
         for path, there in facts.sums.items()
