@@ -88,11 +88,13 @@ def required(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", RUNNING)
 def test_each_flag_of_a_verb_is_read_without_typer(name: str) -> None:
+    flags = ALL[name].flags
     assert check_both([*name.split(), *required(name)])
-    for flag in ALL[name].flags:
-        for spelling in flag.all_names:
-            words = typed(flag, spelling, fitting(flag))
-            assert check_both([*name.split(), *words, *required(name)])
+    # All of them at once, then by their other names, then twice.
+    for number in range(max((len(flag.all_names) for flag in flags), default=0)):
+        named = [(flag, flag.all_names[number]) for flag in flags if number < len(flag.all_names)]
+        words = [word for flag, spelling in named for word in typed(flag, spelling, fitting(flag))]
+        assert check_both([*name.split(), *words, *required(name)])
         assert check_both([*name.split(), *words, *words, *required(name)])
 
 

@@ -32,20 +32,16 @@ COMPLETED = [
     ("restart plain ori", "restart plain orionbox"),
     ("-s other rm sir", "-s other rm sirius"),
     ("--storage-path=other rm sir", "--storage-path=other rm sirius"),
-    ("certs imp", "certs import"),
     ("certs import plain oth", "certs import plain other/"),
     ("ls --fil", "ls --filter"),
     ("env --shell fi", "env --shell fish"),
     ("env --shell=fi", "env --shell=fish"),
-    ("create --tls-dir oth", "create --tls-dir other/"),
     ("create --driver=gen", "create --driver=generic"),
     ("certs create --ca-key=a-k", "certs create --ca-key=a-key"),
     ("scp a-k", "scp a-key"),
-    ("scp oth", "scp other/"),
     ("scp a-key ori", "scp a-key orionbox:"),
     ("scp root@ori", "scp root@orionbox:"),
     ("scp ./c:l", "scp ./c:lock"),
-    ("set plain --ma", "set plain --mac"),
 ]
 # What Tab must not add to.
 LEFT = ["env plain or", "frob ori", "use ../", "scp orionbox:a-k", "scp a-key orionbox:oth", "mount oth"]

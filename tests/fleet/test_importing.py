@@ -189,7 +189,7 @@ def test_what_a_fleet_file_cannot_say_of_a_config_is_skipped(tmp_path: Path, opt
 
 @pytest.mark.parametrize(
     "text",
-    ["User hunter2;", "Host a\n  Port hunter2", "a: {hunter2"],
+    ["Host a\n  Port hunter2", "a: {hunter2"],
 )
 def test_no_error_shows_what_a_wrong_file_holds(store: Store, tmp_path: Path, text: str) -> None:
     path = tmp_path / "hosts"

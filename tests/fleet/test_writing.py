@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
@@ -120,6 +120,7 @@ def machines(draw: st.DrawFn, name: str) -> Machine:
     return machine
 
 
+@settings(max_examples=25)
 @given(st.data())
 def test_plan_finds_nothing_to_do_on_what_is_written_of_the_machines(data: st.DataObject) -> None:
     records = {name: data.draw(machines(name)) for name in data.draw(NAMES)}

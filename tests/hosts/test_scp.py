@@ -89,19 +89,18 @@ def contents(top: Path, *, follow: bool = True) -> dict[str, bytes | None]:
 
 
 @pytest.mark.usefixtures("scp")
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_goes_there_and_comes_back_whatever_it_is_called(orion: Store, tmp_path: Path, name: str) -> None:
+def test_files_go_there_and_come_back_whatever_they_are_called(orion: Store, tmp_path: Path) -> None:
     here, there, back = (tmp_path / part for part in ("here", "there", "back"))
     for directory in (here, there, back):
         directory.mkdir()
-    (here / name).write_text("a text\n")
-    source = "./a:b" if name == "a:b" else name
-    done = machinectl("scp", "--", source, f"orion:{there}/{name}", store=orion.root, cwd=here)
+    for name in NAMES:
+        (here / name).write_text(name)
+    sources = ["./a:b" if name == "a:b" else name for name in NAMES]
+    done = machinectl("scp", "--", *sources, f"orion:{there}", store=orion.root, cwd=here)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert [path.name for path in there.iterdir()] == [name]
-    done = machinectl("scp", f"orion:{there}/{name}", "localhost:", store=orion.root, cwd=back)
+    done = machinectl("scp", *(f"orion:{there}/{name}" for name in NAMES), "localhost:", store=orion.root, cwd=back)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (back / name).read_text() == "a text\n"
+    assert {path.name: path.read_text() for path in back.iterdir()} == {name: name for name in NAMES}
     assert not any((part / "oops").exists() for part in (here, there, back))
 
 
