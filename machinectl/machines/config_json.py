@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
@@ -71,7 +72,21 @@ def config_json(machine: Machine, directory: str) -> dict[str, Any]:
             "Disk": 0,
             "EngineOptions": engine_options(machine),
             "SwarmOptions": SWARM_OPTIONS,
-            "AuthOptions": auth_options(machine, directory),
+            # libmachine/auth/auth.go; our machines have their own CAs.
+            "AuthOptions": {
+                "CertDir": directory,
+                "CaCertPath": os.path.join(directory, "ca.pem"),
+                "CaPrivateKeyPath": os.path.join(directory, "ca-key.pem"),
+                "CaCertRemotePath": "",
+                "ServerCertPath": os.path.join(directory, "server.pem"),
+                "ServerKeyPath": os.path.join(directory, "server-key.pem"),
+                "ClientKeyPath": os.path.join(directory, "key.pem"),
+                "ServerCertRemotePath": "",
+                "ServerKeyRemotePath": "",
+                "ClientCertPath": os.path.join(directory, "cert.pem"),
+                "ServerCertSANs": list(machine.engine.tls_sans),
+                "StorePath": directory,
+            },
         },
         "Name": machine.name,
     }
@@ -79,9 +94,11 @@ def config_json(machine: Machine, directory: str) -> dict[str, Any]:
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:
     """Return the fields of libmachine/drivers/base.go and the state."""
-    state = without_secrets(driver_state(machine) or {})
+    state, address = without_secrets(driver_state(machine) or {}), ""
+    with suppress(MachineError):
+        address = engine_url.parse_url(machine.url).host
     fields = {
-        "IPAddress": host_of_url(machine.url),
+        "IPAddress": address,
         "MachineName": machine.name,
         "SSHUser": "",
         "SSHPort": 0,
@@ -116,14 +133,6 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
     return state if isinstance(state, dict) else None
 
 
-def host_of_url(url: str) -> str:
-    """Return a URL's host, "" without one (a socket)."""
-    try:
-        return engine_url.parse_url(url).host
-    except MachineError:
-        return ""
-
-
 def engine_options(machine: Machine) -> dict[str, Any]:
     """docker-machine's libmachine/engine/engine.go."""
     engine = machine.engine
@@ -141,22 +150,4 @@ def engine_options(machine: Machine) -> dict[str, Any]:
         "TlsVerify": machine.tls,
         "RegistryMirror": without_secrets(engine.registry_mirrors),
         "InstallURL": without_secrets(engine.install_url) or INSTALL_URL,
-    }
-
-
-def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
-    """docker-machine's libmachine/auth/auth.go; our machines have their own CAs."""
-    return {
-        "CertDir": directory,
-        "CaCertPath": os.path.join(directory, "ca.pem"),
-        "CaPrivateKeyPath": os.path.join(directory, "ca-key.pem"),
-        "CaCertRemotePath": "",
-        "ServerCertPath": os.path.join(directory, "server.pem"),
-        "ServerKeyPath": os.path.join(directory, "server-key.pem"),
-        "ClientKeyPath": os.path.join(directory, "key.pem"),
-        "ServerCertRemotePath": "",
-        "ServerKeyRemotePath": "",
-        "ClientCertPath": os.path.join(directory, "cert.pem"),
-        "ServerCertSANs": list(machine.engine.tls_sans),
-        "StorePath": directory,
     }

@@ -14,7 +14,6 @@ from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from machinectl.machines.record import Machine
@@ -66,10 +65,16 @@ class AccessHolder(Frozen):
         if words["kind"] not in KINDS or words["state"] not in STATES:
             return None
         listed = data.get("keys", [])
-        found = [loaded_key(key) for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
-        if not all(is_time(time) for time in (words["since"], *(key.until for key in found)) if time):
+        keys = []
+        for known in listed if isinstance(listed, list) else ():
+            if isinstance(known, dict):
+                # Earlier versions wrote further states, for keys that somebody may have.
+                state = UNWRITTEN if known.get("state") == UNWRITTEN else ""
+                key, until, request = (str(known.get(name, "")) for name in ("key", "until", "request"))
+                keys.append(HolderKey(key, until, request, state))
+        if not all(is_time(time) for time in (words["since"], *(key.until for key in keys)) if time):
             return None
-        return cls(who, **words, keys=tuple(found))
+        return cls(who, **words, keys=tuple(keys))
 
     def dump(self) -> dict[str, Any]:
         words = {"kind": self.kind, "ca": self.ca, "state": self.state, "by": self.by, "since": self.since}
@@ -79,13 +84,6 @@ class AccessHolder(Frozen):
         """Add a key, or replace its entry. Drop keys that expired before `since`, and those that nobody has."""
         kept = (each for each in self.keys if each.key != key.key and each.until >= since and each.state != UNWRITTEN)
         return replace(self, keys=(*kept, key))
-
-
-def loaded_key(data: Mapping[str, Any]) -> HolderKey:
-    # Earlier versions wrote further states, for keys that somebody may have.
-    state = UNWRITTEN if data.get("state") == UNWRITTEN else ""
-    key, until, request = (str(data.get(name, "")) for name in ("key", "until", "request"))
-    return HolderKey(key, until, request, state)
 
 
 def holders_of(machine: Machine) -> list[AccessHolder]:

@@ -34,7 +34,6 @@ def host_of(jump: str) -> str:
 def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
     """Yield each loop once. `jumps` maps machines to jump hosts."""
     passed: set[str] = set()
-    order = {name: number for number, name in enumerate(jumps)}
     for name in jumps:
         way: dict[str, None] = {}
         at = name
@@ -43,9 +42,7 @@ def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
             at = jumps[at]
         if at in way:
             names = list(way)
-            loop = names[names.index(at) :]
-            first = loop.index(min(loop, key=order.__getitem__))
-            yield [*loop[first:], *loop[:first]]
+            yield names[names.index(at) :]
         passed.update(way)
 
 

@@ -6,13 +6,12 @@ Grammar: kubernetes.io/docs/concepts/overview/working-with-objects/labels, label
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 WORD = r"[^\s=!(),<>]+"
 REQUIREMENT = re.compile(
@@ -26,25 +25,16 @@ SYNTAX = Hint(
 )
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """`values` None: any value. If not `wanted`, machines without the label match, too."""
+class Selector(NamedTuple):
+    """Per requirement a key, its values (None: any), and whether they are wanted: else, no such label matches, too."""
 
-    key: str
-    values: frozenset[str] | None = None
-    wanted: bool = True
-
-    def holds(self, labels: Mapping[str, str]) -> bool:
-        found = self.key in labels and (self.values is None or labels[self.key] in self.values)
-        return found is self.wanted
-
-
-@dataclass(frozen=True)
-class Selector:
-    requirements: tuple[Requirement, ...]
+    requirements: Sequence[tuple[str, frozenset[str] | None, bool]]
 
     def selects(self, labels: Mapping[str, str]) -> bool:
-        return all(each.holds(labels) for each in self.requirements)
+        return all(
+            (key in labels and (values is None or labels[key] in values)) is wanted
+            for key, values, wanted in self.requirements
+        )
 
 
 def parse_selector(text: str) -> Selector:
@@ -58,15 +48,14 @@ def parse_selector(text: str) -> Selector:
             raise UsageError(f"--selector {text!r} is wrong from character {at + 1} on", SYNTAX)
         found.append(requirement(match))
         at, more = match.end(), bool(match["end"])
-    return Selector(tuple(found))
+    return Selector(found)
 
 
-def requirement(match: re.Match[str]) -> Requirement:
+def requirement(match: re.Match[str]) -> tuple[str, frozenset[str] | None, bool]:
     if match["missing"]:
-        return Requirement(match["missing"], wanted=False)
+        return match["missing"], None, False
     if match["sign"]:
-        return Requirement(match["key"], frozenset({match["value"]}), wanted=match["sign"] != "!=")
+        return match["key"], frozenset({match["value"]}), match["sign"] != "!="
     if match["kind"]:
-        values = frozenset(word.strip() for word in match["set"].split(","))
-        return Requirement(match["key"], values, wanted=match["kind"] == "in")
-    return Requirement(match["key"])
+        return match["key"], frozenset(word.strip() for word in match["set"].split(",")), match["kind"] == "in"
+    return match["key"], None, True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
@@ -93,13 +94,12 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     # The command that chooses a host of that name, for an existing or a new machine.
     choose = f"--ssh-jump {jump_hosts.HOST}{name}"
     choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
-    if name == machine.name:
-        raise MachineError(f'"{name}" cannot be its own jump host', Hint("If another host has that name", choose))
     if name in passed:
         loop = list(passed[passed.index(name) :])
-        raise MachineError(
-            jump_hosts.loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", loop[-1])
-        )
+        hint = Hint("Break the loop", "machinectl set --ssh-jump none", loop[-1])
+        if name == machine.name:
+            hint = Hint("If another host has that name", choose)
+        raise MachineError(jump_hosts.loop_text(loop), hint)
     try:
         gate = store.read(name)
     except NoSuchMachine as exc:
@@ -188,8 +188,14 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     options = ssh_options(machine) if over_ssh else ()
     from machinectl.engine import Endpoint
 
-    port_setter = port_command(machine) if over_ssh else ""
-    renewal = NO_HINT
+    port_setter, renewal, takeover = "", NO_HINT, ""
+    if over_ssh:
+        with suppress(MachineError):
+            option = flag_of_set(machine, "ssh-port")
+            port_setter = f"machinectl set {option} <PORT> {machine.name}" if option else ""
+    if machine.tls and ssh_or_none(machine):
+        # A host that docker-machine set up needs no --force.
+        takeover = f"machinectl provision {'' if machine.origin else '--force '}{machine.name}"
     if machine.access.get("by"):
         renewal = ask_owner(machine)
     elif makes_certificates(machine):
@@ -200,7 +206,7 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         machine.directory,
         options,
         machine.name,
-        takeover_command(machine),
+        takeover,
         port_setter,
         f"machinectl provision {machine.name}" if machine.engine.ssh_only else "",
         given_by=owner_of(machine) if machine.access.get("by") else "",
@@ -231,23 +237,6 @@ def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
     others = [with_host(endpoint.url, address) for address in machine.addresses]
     memory = AddressMemory(machine.name, machine.directory, ENGINE)
     return replace(endpoint, others=tuple(url for url in others if url != endpoint.url), memory=memory)
-
-
-def port_command(machine: Machine) -> str:
-    """Return the command that sets the SSH port, or ""."""
-    try:
-        option = flag_of_set(machine, "ssh-port")
-    except MachineError:
-        return ""
-    return f"machinectl set {option} <PORT> {machine.name}" if option else ""
-
-
-def takeover_command(machine: Machine) -> str:
-    """Return the command that replaces certificates set up by others, or ""."""
-    ssh = ssh_or_none(machine) if machine.tls else None
-    # A host that docker-machine set up needs no --force.
-    force = "" if machine.origin else "--force "
-    return f"machinectl provision {force}{machine.name}" if ssh else ""
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:

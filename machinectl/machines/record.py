@@ -205,33 +205,10 @@ OPTIONAL = {"applied", *list(KEYS)[list(KEYS).index("jump") :]}
 
 def parse_record(name: str, text: bytes, directory: str = "") -> Machine:
     """Parse machine.json. Raises BrokenRecord."""
-    data = read_json(name, text)
-    check_types(name, data)
-    check_safe(name, data)
-    values = {key: data.pop(key) for key in KEYS if key in data}
-    if values.get("phase", Phase.READY) not in Phase.ALL:
-        raise broken_record(name, f"has an unknown phase ({values['phase']!r})")
-    if values.get("pending", "") not in {"", PROVISION}:
-        # It becomes part of commands to type.
-        raise broken_record(name, 'has an unknown "pending" verb')
-    values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
-    # 0.1 stored the MAC address with the engine's options.
-    engine_mac = str(values.get("engine", {}).pop("mac", ""))
-    values["mac"] = values.get("mac") or engine_mac
-    machine = Machine(name, **values, directory=directory)
-    machine.unknown = data
-    kind, _, jump = machine.jump.partition(":")
-    if machine.jump and not ((kind == "host" and jump) or (kind == "machine" and is_name(jump))):
-        raise broken_record(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
-    return machine
-
-
-def read_json(name: str, text: bytes) -> dict[str, Any]:
     try:
         data = parse_json(text)
     except (ValueError, RecursionError) as exc:
-        what = "is empty" if not text.strip() else f"is not JSON ({exc})"
-        raise broken_record(name, what) from exc
+        raise broken_record(name, "is empty" if not text.strip() else f"is not JSON ({exc})") from exc
     if not isinstance(data, dict):
         raise broken_record(name, "is not a JSON object")
     schema = data.pop("schema", None)
@@ -242,29 +219,47 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
             UPGRADE,
         )
-    return data
+    values = {key: data.pop(key) for key in KEYS if key in data}
+    if fault := type_fault(values) or value_fault(values):
+        raise broken_record(name, fault)
+    values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
+    # 0.1 stored the MAC address with the engine's options.
+    engine_mac = str(values.get("engine", {}).pop("mac", ""))
+    values["mac"] = values.get("mac") or engine_mac
+    machine = Machine(name, **values, directory=directory)
+    machine.unknown = data
+    return machine
 
 
-def check_types(name: str, data: Mapping[str, Any]) -> None:
-    for key in REQUIRED:
-        if key not in data:
-            raise broken_record(name, f'has no "{key}"')
+def type_fault(values: Mapping[str, Any]) -> str:
     for key, kind in KEYS.items():
-        if key in data and not isinstance(data[key], kind):
-            raise broken_record(name, f'has a "{key}" that is not a {kind.__name__}')
+        if key in REQUIRED and key not in values:
+            return f'has no "{key}"'
+        if key in values and not isinstance(values[key], kind):
+            return f'has a "{key}" that is not a {kind.__name__}'
+    return ""
 
 
-def check_safe(name: str, data: Mapping[str, Any]) -> None:
-    """Refuse what machinectl never writes: terminal controls and ssh options."""
+def value_fault(values: Mapping[str, Any]) -> str:
+    """Return what machinectl never writes, such as terminal controls and ssh options; "" without any."""
     for key in ("driver", "url"):
-        if not data[key].isprintable():
-            raise broken_record(name, f'has a "{key}" with unprintable characters')
-    if "://-" in data["url"] or "@-" in data["url"]:
+        if not values[key].isprintable():
+            return f'has a "{key}" with unprintable characters'
+    if "://-" in values["url"] or "@-" in values["url"]:
         # Some readers of docker's variables and contexts do not protect ssh from options.
-        raise broken_record(name, 'has a "url" that ssh could take for an option')
-    for address in data.get("addresses", ()):
+        return 'has a "url" that ssh could take for an option'
+    for address in values.get("addresses", ()):
         if not isinstance(address, str) or not ADDRESS_CHARACTERS.issuperset(address) or address[:1] in {"", "-"}:
-            raise broken_record(name, 'has "addresses" that are no addresses')
+            return 'has "addresses" that are no addresses'
+    if values.get("phase", Phase.READY) not in Phase.ALL:
+        return f"has an unknown phase ({values['phase']!r})"
+    if values.get("pending", "") not in {"", PROVISION}:
+        # It becomes part of commands to type.
+        return 'has an unknown "pending" verb'
+    kind, _, jump = values.get("jump", "").partition(":")
+    if (kind or jump) and not ((kind == "host" and jump) or (kind == "machine" and is_name(jump))):
+        return 'has a "jump" that is neither machine:NAME nor host:NAME'
+    return ""
 
 
 def check_ready(machine: Machine) -> Machine:

@@ -75,10 +75,7 @@ def require_names(names: Sequence[str], verb: str, flag: str = "") -> None:
         how = Hint("Name them", f"machinectl {verb} <NAME>")
         if flag:
             how |= Hint("or all of them", f"machinectl {verb} {flag}")
-        raise UsageError(
-            "Expected to get one or more machine names as arguments",
-            how,
-        )
+        raise UsageError("Expected to get one or more machine names as arguments", how)
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
@@ -87,20 +84,13 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
         return matching(names, store.names)
     if DEFAULT in store.names():
         return [DEFAULT]
-    raise MachineError(
-        f'No machine name(s) specified and no "{DEFAULT}" machine exists',
-        name_one(store.names()),
-    )
+    from machinectl.machines.store.missing_machine import first_step_hint
 
-
-def name_one(names: Sequence[str]) -> Hint:
-    if not names:
-        from machinectl.machines.store.missing_machine import first_step_hint
-
-        return first_step_hint()
-    if len(names) > MOST_NAMES:
-        return Hint("Name one; list the machines", "machinectl ls")
-    return Hint(f"Name one: {', '.join(names)}")
+    known = store.names()
+    hint = Hint(f"Name one: {', '.join(known)}") if known else first_step_hint()
+    if len(known) > MOST_NAMES:
+        hint = Hint("Name one; list the machines", "machinectl ls")
+    raise MachineError(f'No machine name(s) specified and no "{DEFAULT}" machine exists', hint)
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:

@@ -31,7 +31,8 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if name in docker_machine.old_machines(old):
         return missing(name, Hint("docker-machine has it. Import it", "machinectl import --from-docker-machine", old))
     # web3 is another server than web2, not a mistyped one.
-    others = (other for other in store.names() if digits(other) == digits(name) and other not in store.words())
+    digits = [*filter(str.isdigit, name)]
+    others = (each for each in store.names() if [*filter(str.isdigit, each)] == digits and each not in store.words())
     near = closest_match(name, others)
     if not store.names():
         return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
@@ -45,10 +46,6 @@ def missing(name: str, hint: Hint) -> NoSuchMachine:
     error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, for_scripts=True)
     error.more = MORE
     return error
-
-
-def digits(name: str) -> str:
-    return "".join(filter(str.isdigit, name))
 
 
 def list_or_first_steps(store: StorePaths) -> Hint:
