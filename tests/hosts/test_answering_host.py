@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
     from tests.support.servers import Behaviour, Connection
-    from tests.support.sshd import SSHConfig, Sshd
+    from tests.support.sshd import Sshd
 
 # The sshd listens on 127.0.0.1.
 VPN, LAN = "127.0.0.1", "127.0.0.3"
@@ -90,14 +90,6 @@ def test_ssh_run_scp_and_sftp_use_the_address_that_answers(orion: Store, sshd: S
         run(orion, "--native-ssh", "scp", f"orion:{target}", str(tmp_path / "back"))
     assert (tmp_path / "back").read_text() == "text"
     assert remembered(orion) == f"{VPN}\n"
-
-
-def test_all_addresses_have_the_pin_of_the_machine(orion: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
-    run(orion, "run", "orion", "--", "true")
-    *_, login = (call for call in ssh_config.calls if "HostKeyAlias=machinectl" in call)
-    assert VPN in login.split()
-    assert "StrictHostKeyChecking=yes" in login
-    assert (ssh_config.known_hosts.read_text(), sshd.log.count("Accepted publickey")) == ("", 1)
 
 
 def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: Sshd, another_sshd: Sshd) -> None:

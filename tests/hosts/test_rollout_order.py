@@ -30,14 +30,6 @@ def test_machines_without_a_restart_wait_for_no_batch() -> None:
     assert taken(turns) == ["m1", "new"]
 
 
-def test_after_a_failure_no_further_batch_starts() -> None:
-    turns = RolloutOrder(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
-    assert turns.take() == "a"
-    turns.ended("a", failed=True)
-    assert taken(turns) == ["new"]
-    assert turns.stopped == ["b", "c", "d"]
-
-
 def test_max_failures_are_tolerated() -> None:
     turns = RolloutOrder(["a", "b", "c"], rolled=["a", "b", "c"], max_failures=1)
     assert taken(turns) == ["a"]
