@@ -7,7 +7,6 @@ import select
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,26 +63,21 @@ def start(command: list[str], environment: Mapping[str, str]) -> Popen[bytes]:
     """Start the program, which `wait_for` waits for. On Linux, it ends with us, even by kill -9. Raises OSError."""
     import subprocess
 
-    # After a fork, only what needs no lock of another thread is safe: prctl is looked up before it.
-    prctl, own = (libc_function("prctl") if sys.platform == "linux" else None), os.getpid()
+    own, prctl = os.getpid(), None
+    if sys.platform == "linux":
+        with suppress(ImportError, OSError):
+            import ctypes
 
-    def follow_us(ask: Callable[[int, int], int]) -> None:
-        ask(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != own:
-            os.kill(os.getpid(), signal.SIGTERM)
+            # After a fork, only what needs no lock of another thread is safe: prctl is looked up before it.
+            prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
-    first = partial(follow_us, prctl) if prctl else None
-    return subprocess.Popen(command, env=environment, close_fds=False, preexec_fn=first)  # noqa: PLW1509
+    def follow_us() -> None:
+        if prctl:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != own:
+                os.kill(os.getpid(), signal.SIGTERM)
 
-
-def libc_function(name: str) -> Callable[[int, int], int] | None:
-    """Return None if there is none."""
-    try:
-        import ctypes
-
-        return getattr(ctypes.CDLL(None), name, None)
-    except (ImportError, OSError):
-        return None
+    return subprocess.Popen(command, env=environment, close_fds=False, preexec_fn=follow_us)  # noqa: PLW1509
 
 
 def wait_for(program: Popen[bytes], changed: int) -> int:

@@ -30,18 +30,14 @@ if TYPE_CHECKING:
 
 # Bytes per read: the capacity of a Linux pipe (pipe(7)).
 CHUNK = 1 << 16
-# Bytes of input to read ahead of the fastest reader.
-AHEAD = 1 << 20
 # Bytes of input that are kept for several programs.
 MOST_INPUT = 1 << 30
 # Most output of a program that answers a question, in bytes.
 MOST_ANSWER = 1 << 20
 # Seconds that a stopped program has to end.
 GRACE = 2.0
-# Seconds until the writer notices a program's end if another process still holds its stdin.
-NOTICED_SECONDS = 0.2
-# The name of the threads that read the input.
-READER = "input"
+# Seconds until the writer notices a program's end while it waits for input, or if another process still holds stdin.
+NOTICED_SECONDS = 0.1
 # Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
 
@@ -99,107 +95,55 @@ class StopEvent:
 
 
 class Input:
-    """Input for one program, or `shared`: each program gets all of it.
-
-    It is read on demand. Shared input is kept: programs read at different times.
-    """
+    """Input for one program, or `shared`: each program gets all of it, whenever it reads."""
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
         self._descriptor = descriptor
         self._shared = shared
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        # All input if it is shared, else what the one program has not read yet.
+        self._lock = threading.Lock()
+        # What was read so far, if it is shared.
         self._kept = bytearray()
-        self._length = 0
-        # How much to read, in bytes from the beginning.
-        self._wanted = 0
-        self._ended = False
         # Why reading failed, and the callback for it, called in the reading thread.
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
 
-    def after(self, at: int, reader: InputReader) -> bytes:
-        """Wait for data after `at`; b"" at the end or if the reader closes. Raises MachineError."""
-        with self._changed:
-            if self._wanted < at + AHEAD:
-                self._wanted = at + AHEAD
-                self._changed.notify_all()
-            if self._thread is None:
-                # A daemon thread: this process must not wait for a terminal or a pipe's writer when it ends.
-                self._thread = threading.Thread(target=self._read, daemon=True, name=READER)
-                self._thread.start()
-            self._changed.wait_for(lambda: self._length > at or self._ended or reader.is_closed)
-            if reader.is_closed:
-                return b""
-            if self._length == at and self.failure:
-                raise self.failure
-            if self._shared:
+    def after(self, at: int) -> bytes | None:
+        """Return data after `at`, b"" at the end, None if nothing arrives in NOTICED_SECONDS. Raises MachineError."""
+        is_known = len(self._kept) > at or self.failure
+        if not is_known and not select.select([self._descriptor], [], [], NOTICED_SECONDS)[0]:
+            return None
+        with self._lock:
+            if len(self._kept) > at:
                 return bytes(self._kept[at : at + CHUNK])
-            data = bytes(self._kept[:CHUNK])
-            del self._kept[:CHUNK]
-            return data
-
-    def wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _read(self) -> None:
-        try:
-            while data := self._taken():
-                with self._changed:
-                    self._keep(data)
-                    self._changed.notify_all()
-                    self._changed.wait_for(lambda: self._wanted > self._length)
-        except MachineError as exc:
-            self.failure = exc
-            self.on_failure(exc)
-        finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
-
-    def _taken(self) -> bytes:
-        """Return b"" at the end. Raises MachineError."""
-        while True:
+            if self.failure:
+                raise self.failure
             try:
-                return os.read(self._descriptor, CHUNK)
+                return self._read()
             except BlockingIOError:
-                # O_NONBLOCK is shared with the process that opened the descriptor.
-                waiting = select.poll()
-                waiting.register(self._descriptor, select.POLLIN)
-                waiting.poll()
-            except OSError as exc:
-                raise MachineError(
-                    f"Cannot read the input: {exc.strerror}", Hint("Check the file or device that stdin comes from")
-                ) from exc
+                # O_NONBLOCK is shared with the process that opened the descriptor, and reads from it, too.
+                return None
+            except MachineError as exc:
+                self.failure = exc
+                self.on_failure(exc)
+                raise
 
-    def _keep(self, data: bytes) -> None:
-        if self._shared and self._length + len(data) > MOST_INPUT:
+    def _read(self) -> bytes:
+        try:
+            data = os.read(self._descriptor, CHUNK)
+        except BlockingIOError:
+            raise
+        except OSError as exc:
+            raise MachineError(
+                f"Cannot read the input: {exc.strerror}", Hint("Check the file or device that stdin comes from")
+            ) from exc
+        if self._shared and len(self._kept) + len(data) > MOST_INPUT:
             raise MachineError(
                 f"Several machines take at most {MOST_INPUT >> 20} MB of input",
                 Hint("Copy a file there first", "machinectl scp <FILE> <NAME>:"),
             )
-        self._kept += data
-        self._length += len(data)
-
-
-class InputReader:
-    def __init__(self, given: Input) -> None:
-        self._input = given
-        self._at = 0
-        self.is_closed = False
-
-    def read(self) -> bytes:
-        """Wait for data; b"" at the end. Raises MachineError."""
-        data = self._input.after(self._at, self)
-        self._at += len(data)
+        if self._shared:
+            self._kept += data
         return data
-
-    def close(self) -> None:
-        """End a waiting `read`, from any thread."""
-        self.is_closed = True
-        self._input.wake()
 
 
 class Stdin(Frozen):
@@ -297,49 +241,37 @@ class Feeder:
     If the input is unreadable, stdin stays open: partial input must not look complete.
     """
 
-    # A small input fits into the pipe and needs no thread.
-    most_at_once = CHUNK // 2
-
     def __init__(self, stream: Any, stdin: Stdin) -> None:
         self._stream = stream
         self._stdin = stdin
-        self._reader = InputReader(stdin.input) if stdin.input else None
-        self._thread = None
-        if stdin.input or len(stdin.first) + len(stdin.data) > self.most_at_once:
-            self._thread = threading.Thread(target=self._send_all, daemon=True)
+        self._thread = threading.Thread(target=self._send_all, daemon=True)
         self._may_send_rest = threading.Event()
         self._stopped = False
 
     def start(self) -> None:
         self._prepare()
-        if self._thread:
-            self._thread.start()
-        else:
-            self._send(self._stdin.first)
+        self._thread.start()
 
     def send_rest(self) -> None:
         """Send what follows `first`. Idempotent."""
-        if not (self._thread or self._may_send_rest.is_set()):
-            self._send(self._stdin.data)
-            self._close()
         self._may_send_rest.set()
 
     def stop(self) -> None:
         self._stopped = True
         self._may_send_rest.set()
-        if self._reader:
-            self._reader.close()
-        if self._thread and self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
         self._close()
 
     def _send_all(self) -> None:
+        self._send(self._stdin.first)
+        self._may_send_rest.wait()
+        self._send(self._stdin.data)
+        at, data = 0, None
         with contextlib.suppress(MachineError):
-            self._send(self._stdin.first)
-            self._may_send_rest.wait()
-            self._send(self._stdin.data)
-            while self._reader and (data := self._reader.read()):
-                self._send(data)
+            while self._stdin.input and data != b"" and not self._stopped:
+                data = self._stdin.input.after(at)
+                self._send(data or b"")
+                at += len(data or b"")
             self._close()
 
     def _prepare(self) -> None:
@@ -421,7 +353,7 @@ def listen(
             # A program may continue after closing its output, so poll for its end.
             is_silent = process.stdout not in streams
             has_ended = is_silent and process.poll() is not None
-            ready = selector.select(NOTICED_SECONDS / 10 if is_silent else limits.select_timeout)
+            ready = selector.select(NOTICED_SECONDS / 5 if is_silent else limits.select_timeout)
             if has_ended and not ready:
                 # An ssh in the background holds stderr open (before OpenSSH 8.5).
                 break

@@ -10,7 +10,7 @@ import pytest
 
 from machinectl import process_streams
 from machinectl.errors import MachineError
-from machinectl.process_streams import Input, InputReader, Stdin, StopEvent, run_streamed
+from machinectl.process_streams import Input, Stdin, StopEvent, run_streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,11 @@ def pipe() -> Iterator[tuple[int, int]]:
     yield ends
     for end in ends:
         os.close(end)
+
+
+def fill(descriptor: int) -> None:
+    while True:
+        os.write(descriptor, b"x" * process_streams.CHUNK)
 
 
 def descriptors() -> int:
@@ -87,32 +92,22 @@ def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, monkeypatch: pytes
 def test_input_for_several_programs_has_a_limit(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_streams, "MOST_INPUT", 8)
     given = Input(pipe[0], shared=True)
-    early, late = InputReader(given), InputReader(given)
     os.write(pipe[1], b"begun\n")
-    assert early.read() == b"begun\n"
+    assert given.after(0) == b"begun\n"
     os.write(pipe[1], b"more\n")
-    for reader in (early, late):
-        if reader is late:
-            assert reader.read() == b"begun\n"
+    for _ in range(2):
         with pytest.raises(MachineError, match="Several machines take at most"):
-            reader.read()
+            given.after(6)
+        assert given.after(0) == b"begun\n"
 
 
-def test_input_is_read_ahead_only_within_a_limit(pipe: tuple[int, int]) -> None:
+def test_input_is_read_only_as_programs_take_it(pipe: tuple[int, int]) -> None:
     given = Input(pipe[0], shared=True)
-    reader = InputReader(given)
     os.write(pipe[1], b"first")
-    assert reader.read() == b"first"
+    assert given.after(0) == b"first"
     os.set_blocking(pipe[1], False)
-    # Until the pipe and the read-ahead are full.
-    total = 0
-    stuck = threading.Event()
-    while not stuck.wait(0.05):
-        try:
-            total += os.write(pipe[1], b"x" * (1 << 16))
-        except BlockingIOError:
-            stuck.set()
-    assert total < 16 << 20
+    with pytest.raises(BlockingIOError):
+        fill(pipe[1])
 
 
 def test_slow_work_is_abandoned_when_it_is_over() -> None:

@@ -98,7 +98,6 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) ->
     at_host = sorted((each for each in machines if host and host in each.urls), key=lambda each: each.name != last)
     if at_host:
         yield machine_variables_check(at_host[0], environment)
-        yield from ca_bundle_checks(at_host[0], environment)
     elif host:
         there = f"DOCKER_HOST overrides docker's context: docker uses {host}, which is not a machine here"
         yield unknown(SHELL, there, Hint("Unset it", AGAIN))
@@ -112,14 +111,6 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) ->
     if version := environment.get("DOCKER_API_VERSION"):
         fixed = f"docker speaks API {version} to every engine (DOCKER_API_VERSION)"
         yield unknown(SHELL, fixed, Hint("Unset it", "unset DOCKER_API_VERSION"))
-
-
-def ca_bundle_checks(machine: Machine, environment: Mapping[str, str]) -> Iterator[Check]:
-    bundles = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environment.get(name)]
-    if machine.tls and bundles:
-        seen = f'docker\'s SDK for Python ignores the CA of "{machine.name}" because of {" and ".join(bundles)}'
-        socket = Hint("or use a socket", "machinectl socket", machine.name, "--", "<COMMAND>")
-        yield unknown(SHELL, seen, Hint("Unset it", f"unset {' '.join(bundles)}") | socket)
 
 
 def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:

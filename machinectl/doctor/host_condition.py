@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok, unknown, value_or
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
-from machinectl.provision import daemon_json, preflight
+from machinectl.provision import preflight
 from machinectl.provision.steps import docker_socket, engine_goal
 from machinectl.quantities import memory_size, plural
 
@@ -195,7 +195,7 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
     yield first_case(
         LISTENER,
         (found.engine_listens and target.own_cas, BROKEN, still, Hint("Close it", again)),
-        (addresses, UNKNOWN, own, Hint("See that configuration", listener_source(found, shell))),
+        (addresses, UNKNOWN, own, Hint("See that configuration", shell.command("systemctl cat docker.service"))),
         (True, OK, f"the engine does not listen on port {target.port}", NO_HINT),
     )
 
@@ -213,10 +213,3 @@ def group_check(found: Facts, again: str) -> Check:
     return broken(
         GROUP, f"{user} is not in the group {group} and may not use the engine", Hint("Make it a member", again)
     )
-
-
-def listener_source(found: Facts, shell: Shell) -> str:
-    """Return the command that shows where the host makes the engine listen."""
-    if any(map(engine_goal.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
-        return shell.command(f"cat {found.config_path}")
-    return shell.command("systemctl cat docker.service")

@@ -86,7 +86,7 @@ def readable_machines(store: Store, names: Sequence[str]) -> list[Machine]:
 def directory_check(store: Store) -> Check:
     root = store.root
     if not os.path.lexists(root):
-        return to_be_made(root)
+        return ok(STORE, f"{root} does not exist yet (no machines)")
     if not os.path.isdir(root):
         return broken(STORE, f"{root} is not a directory", Hint("See", "ls -ld", root) | OTHER_STORE)
     try:
@@ -107,15 +107,6 @@ def directory_check(store: Store) -> Check:
     if left < ROOM:
         return broken(STORE, f"the disk of {root} is full: {left} KB left", Hint("Make room", "df -h", root))
     return ok(STORE, f"only you can write to {root}")
-
-
-def to_be_made(root: str) -> Check:
-    parent = os.path.dirname(root)
-    while not os.path.lexists(parent):
-        parent = os.path.dirname(parent)
-    if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
-        return ok(STORE, f"{root} does not exist yet (no machines)")
-    return broken(STORE, f"{root} cannot be created in {parent}", Hint("See", "ls -ld", parent) | OTHER_STORE)
 
 
 def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
@@ -192,19 +183,15 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
 
 def program_check(path: str, program: str) -> Check:
     """Find machinectl on the PATH: systemd has one, too."""
-    candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
-    found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
-    foreign = [each for each in found if is_systemds(each)]
-    beside_python = os.path.join(sysconfig.get_path("scripts"), PROGRAM)
-    named = [os.path.abspath(program)] if os.path.basename(program) == PROGRAM else []
-    known = [each for each in found if each not in foreign]
-    mine = next((each for each in [*named, *known, beside_python] if os.path.isfile(each)), "")
-    if found and found[0] not in foreign:
-        beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
-        return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
-    seen = f"{found[0]}, which is systemd's, comes first on the PATH" if found else "not on the PATH"
+    first = shutil.which(PROGRAM, path=path)
+    if first and not is_systemds(first):
+        return ok(PROGRAM, f"{first} comes first on the PATH")
+    own = [os.path.abspath(program), os.path.join(sysconfig.get_path("scripts"), PROGRAM)]
+    mine = next((file for file in own if os.path.basename(file) == PROGRAM and os.path.isfile(file)), "")
     hint = Hint("Put this one first", f"export PATH={quote_word(os.path.dirname(mine))}:$PATH") if mine else NO_HINT
-    return broken(PROGRAM, seen, hint) if found else unknown(PROGRAM, seen, hint)
+    if first:
+        return broken(PROGRAM, f"{first}, which is systemd's, comes first on the PATH", hint)
+    return unknown(PROGRAM, "not on the PATH", hint)
 
 
 def is_systemds(program: str) -> bool:

@@ -61,12 +61,7 @@ def ask_all(asks: Mapping[str, Ask], timeout: float, place: Callable[[str], str]
             try:
                 thread.start()
             except RuntimeError:  # the thread limit of the system or container
-                if len(under_way) == 1:
-                    answers.put((name, NO_THREAD))
-                else:
-                    del under_way[name]
-                    waiting.appendleft((name, ask))
-                    most = len(under_way)
+                answers.put((name, NO_THREAD))
         try:
             found = [answers.get(pause > 0, pause)]
         except queue.Empty:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from machinectl.engine import tls
 from machinectl.engine.address_order import AddressTries
@@ -19,20 +19,6 @@ if TYPE_CHECKING:
 
 # Bytes of encrypted data to read at once.
 MOST_ENCRYPTED = 1 << 18
-
-
-class DuplexStream(Protocol):
-    # Wait for data, and return how much of the buffer it fills; 0 at the peer's end. Raises OSError.
-    async def receive_into(self, buffer: memoryview) -> int: ...
-
-    # Raises OSError.
-    async def send(self, data: memoryview) -> None: ...
-
-    # Tell the peer that no more data follows. It may go on sending.
-    async def end_sending(self) -> None: ...
-
-    # No other call may wait.
-    def close(self) -> None: ...
 
 
 async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
@@ -85,7 +71,7 @@ def early_end(endpoint: Endpoint, exc: OSError | None) -> EngineError:
 
 
 class PlainStream:
-    """A connected socket of any family."""
+    """A connected socket of any family. Calls raise OSError; close it when no other call waits."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -93,12 +79,14 @@ class PlainStream:
         self._loop = asyncio.get_running_loop()
 
     async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for data, and return how much of the buffer it fills; 0 at the peer's end."""
         return await self._loop.sock_recv_into(self._sock, buffer)
 
     async def send(self, data: memoryview) -> None:
         await self._loop.sock_sendall(self._sock, data)
 
     async def end_sending(self) -> None:
+        """Tell the peer that no more data follows. It may go on sending."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
 
@@ -204,3 +192,6 @@ class TLSStream:
     async def _send_encrypted(self) -> None:
         if data := self._outgoing.read():
             await self._loop.sock_sendall(self._sock, data)
+
+
+DuplexStream = PlainStream | TLSStream

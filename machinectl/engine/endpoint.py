@@ -39,9 +39,8 @@ def is_silence(exc: OSError) -> bool:
 class Endpoint(Frozen):
     """How to connect to an engine.
 
-    `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
-    one that sets the SSH port, `setup` the one that lets the SSH user use the engine, or "". TCP may take this
-    `connecting_share` of a deadline.
+    `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `setup` the one that lets
+    the SSH user use the engine, or "". TCP may take this `connecting_share` of a deadline.
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
     who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew,
@@ -54,7 +53,6 @@ class Endpoint(Frozen):
     ssh_options: tuple[str, ...] = ()
     name: str = "<NAME>"
     takeover: str = ""
-    port_setter: str = ""
     setup: str = ""
     connecting_share: float = 1.0
     others: tuple[str, ...] = ()
@@ -86,10 +84,6 @@ class EngineError(MachineError):
     def __init__(self, cause: str, hint: Hint = NO_HINT, state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)
         self.state = state
-
-
-class DiskFullError(EngineError):
-    """The engine has no room on its disk."""
 
 
 class ForeignKey(EngineError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from machinectl import url as engine_url
-from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
+from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.response import not_docker
 from machinectl.engine.wire import Wire, connect_tcp
@@ -24,16 +24,10 @@ if TYPE_CHECKING:
 # Bytes. /_ping and /version take at most 4 KB.
 LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
-# Of a socket's error: a cause and the next command.
-LONGEST_REFUSAL = 500
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK = 200
 REDIRECTIONS = range(300, 400)
-# Of the answers that a socket of `machinectl socket` gives itself.
-SOCKET_SERVER = "machinectl-socket"
-# An engine's words, from Go's syscall.ENOSPC.
-FULL = b"no space left on device"
 
 
 class EngineQuery(Frozen):
@@ -109,7 +103,7 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
-        if not ping.header("Api-Version") and not is_of_socket(ping):
+        if not ping.header("Api-Version"):
             raise not_an_engine(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
@@ -154,20 +148,7 @@ def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
     return value
 
 
-def is_of_socket(response: Response) -> bool:
-    return response.header("Server") == SOCKET_SERVER
-
-
 def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
-    if is_of_socket(response):
-        # It has the next command in it. An engine could claim the same: take no hint from it.
-        error = EngineError("")
-        error.cause = one_line(
-            f"The socket {endpoint.peer} does not reach its engine: {error_message(said)}", LONGEST_REFUSAL
-        )
-        return error
-    if FULL in said:
-        return disk_full(endpoint, f"The disk of the engine at {endpoint.peer} is full")
     words = error_message(said) or response.reason
     error = EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {words}",
@@ -175,13 +156,6 @@ def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineE
     )
     error.status, error.said = response.status, words
     return error
-
-
-def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
-    hint = Hint("See what fills it", "docker system df")
-    if endpoint.name != type(endpoint).name:
-        hint = Hint("See what fills it", "machinectl docker", endpoint.name, "--", "system", "df")
-    return DiskFullError(cause, hint)
 
 
 def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from machinectl.engine.wire import Wire
 
 PIECE = 65536
-# Limits: bytes of a line, header lines (as http.client), digits, and answers before the final one (RFC 9110, 15.2).
-LONGEST_LINE, MOST_HEADERS, LONGEST_NUMBER, MOST_INTERIM = 65536, 100, 16, 100
-# After 101, the other protocol follows.
-INTERIM = {*range(100, 200)} - {101}
-WITHOUT_BODY = {101, 204, 304}
+# Limits: bytes of a line, header lines (as http.client), and digits.
+LONGEST_LINE, MOST_HEADERS, LONGEST_NUMBER = 65536, 100, 16
+# No engine sends an answer before the final one: we do not ask it to (Expect).
+WITHOUT_BODY = {*range(100, 200), 204, 304}
 # Go's http.Server answers plain HTTP on a TLS port with this status and no headers.
 BAD_REQUEST = 400
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
@@ -37,7 +36,7 @@ class Response:
     def __init__(self, wire: Wire, method: str) -> None:
         self.wire = wire
         self._file = wire.reader()
-        version, self.status, self.reason = self._read_final_status()
+        version, self.status, self.reason = self._read_status()
         self.headers = self._read_headers()
         if self.status == BAD_REQUEST and not self.headers:
             raise wants_tls(wire.endpoint)
@@ -116,14 +115,6 @@ class Response:
             raise cut_short(self.wire.endpoint)
         return line.rstrip(b"\r\n").decode("iso-8859-1")
 
-    def _read_final_status(self) -> tuple[str, int, str]:
-        for _ in range(MOST_INTERIM + 1):
-            version, status, reason = self._read_status()
-            if status not in INTERIM:
-                return version, status, one_line(reason)
-            self._read_headers()
-        raise malformed(self.wire.endpoint, f"it has more than {MOST_INTERIM} interim answers")
-
     def _read_status(self) -> tuple[str, int, str]:
         raw = self._file.readline(LONGEST_LINE + 1)
         if not raw:
@@ -132,10 +123,12 @@ class Response:
         version, _, rest = line.partition(" ")
         code, _, reason = rest.strip().partition(" ")
         if not version.startswith("HTTP/1.") or not (len(code) == len("200") and code.isascii() and code.isdigit()):
-            raise not_http(self.wire.endpoint, line)
+            # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
+            is_tls = line.startswith("\x15\x03")
+            raise wants_tls(self.wire.endpoint) if is_tls else malformed(self.wire.endpoint, repr(line[:40]))
         if not raw.endswith(b"\n"):
             raise cut_short(self.wire.endpoint)
-        return version, int(code), reason.strip()
+        return version, int(code), one_line(reason)
 
     def _read_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -160,14 +153,6 @@ class Response:
 
 def malformed(endpoint: Endpoint, what: str) -> EngineError:
     return not_docker(endpoint, f"its answer is not HTTP ({what})")
-
-
-def not_http(endpoint: Endpoint, line: str) -> EngineError:
-    # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
-    if line.startswith("\x15\x03"):
-        return wants_tls(endpoint)
-    is_ssh = line.startswith("SSH-")
-    return not_docker(endpoint, "an SSH server answers there") if is_ssh else malformed(endpoint, repr(line[:40]))
 
 
 def not_docker(endpoint: Endpoint, found: str) -> EngineError:

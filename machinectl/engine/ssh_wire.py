@@ -73,7 +73,8 @@ class SSHWire(Wire):
         self.lasts = True
 
     def late(self) -> EngineError:
-        return late_error(self.endpoint, self.deadline)
+        cause = f"{self.endpoint.peer}: no engine has answered through ssh within {self.deadline}"
+        return EngineError(cause, by_hand(self.endpoint), State.TIMEOUT)
 
     def silence(self) -> EngineError:
         try:
@@ -115,7 +116,11 @@ def pinged(wire: SSHWire, patience: float | None) -> SSHWire:
         if not head:
             raise wire.silence()
         if not head.startswith(HTTP):
-            raise start_up_file_prints(wire.endpoint, head)
+            said = one_line(head.splitlines()[0].decode(errors="replace"), LONGEST_SAID)
+            raise EngineError(
+                f"{wire.endpoint.peer}: a start-up file of the login shell prints {said!r} before docker's answer",
+                Hint("On the host, let ~/.bashrc and the like print at a terminal only", "[ -t 1 ] && echo …"),
+            )
         wire.lasts = b"\r\nConnection: close\r\n" not in head
         stack.pop_all()
     return wire
@@ -208,14 +213,6 @@ def docker_error(endpoint: Endpoint, timeout: float) -> EngineError | None:
     return None
 
 
-def start_up_file_prints(endpoint: Endpoint, head: bytes) -> EngineError:
-    said = one_line(head.splitlines()[0].decode(errors="replace"), LONGEST_SAID)
-    return EngineError(
-        f"{endpoint.peer}: a start-up file of the login shell prints {said!r} before docker's answer",
-        Hint("On the host, let ~/.bashrc and the like print at a terminal only", "[ -t 1 ] && echo …"),
-    )
-
-
 def read_head(sock: socket.socket, timeout: float | None) -> bytes:
     """Ping, and return what is answered, at most to the end of a head. Raises TimeoutError."""
     deadline = Deadline(timeout)
@@ -234,39 +231,30 @@ def read_head(sock: socket.socket, timeout: float | None) -> bytes:
 
 def explain_errors(endpoint: Endpoint, status: int | None, said: str, log: LoginLog) -> EngineError:
     """`said` is what docker says there; `log` is ssh's own, to which a host's banner cannot write."""
+    if log.is_key_changed or "Host key verification failed" in log.text:
+        return ForeignKey(f"{endpoint.peer}: {last_line(log.text)}", acceptance(endpoint, log))
     is_docker = status != SSH_FAILED
-    if error := login_error(endpoint, log):
-        return error
-    last = last_line(said if is_docker else log.text) or last_line(log.text) or f"ssh ended with status {status}"
-    if is_docker and "connect: permission denied" in said:
-        return EngineError(f"{endpoint.peer}: {last}", joining(endpoint))
-    if is_docker and (stopped := re.search("connect: (no such file|connection refused)", said)):
-        state = State.STOPPED if "refused" in stopped[1] else State.ERROR
-        return EngineError(f"{endpoint.peer}: {last}", START, state)
-    if status == NOT_FOUND:
-        hint = Hint("Set the host up", endpoint.setup) if endpoint.setup else Hint("Install the docker CLI on the host")
-        return EngineError(f"{endpoint.peer}: there is no docker command ({last})", hint)
-    return EngineError(f"{endpoint.peer}: {last}", by_hand(endpoint))
-
-
-def login_error(endpoint: Endpoint, log: LoginLog) -> EngineError | None:
-    """Say why ssh did not log in, None if it did."""
-    cause = f"{endpoint.peer}: {last_line(log.text)}"
-    if log.is_key_changed:
-        return ForeignKey(cause, acceptance(endpoint))
-    if "Host key verification failed" in log.text:
-        return ForeignKey(cause, Hint("Accept its key once", ssh_by_hand(endpoint)))
+    told = said if is_docker else log.text
+    last = last_line(told) or last_line(log.text) or f"ssh ended with status {status}"
+    state, hint = State.ERROR, by_hand(endpoint)
     if log.is_denied:
+        last = last_line(log.text)
         copy = Hint("Or send it one", f"ssh-copy-id {ssh_target(endpoint)}")
-        return EngineError(cause, Hint("Load a key that it knows", "ssh-add") | copy)
-    if "Connection refused" in log.text:
-        setter = endpoint.port_setter
-        port = Hint("Or set its port", setter) if setter else Hint("Or set its port in the URL")
-        return EngineError(cause, Hint("Start sshd on the host") | port, State.STOPPED)
-    if "timed out" in log.text:
-        hint = Hint("Check that the host is up and that its firewall lets ssh through")
-        return EngineError(cause, hint, State.TIMEOUT)
-    return None
+        hint = Hint("Load a key that it knows", "ssh-add") | copy
+    elif is_docker and "connect: permission denied" in told:
+        user = engine_url.parse_url(endpoint.url).user or "$USER"
+        hint = Hint("Let the user use it, on the host", f"sudo usermod -aG docker {user}", elsewhere=True)
+        hint = Hint("Let the SSH user use it", endpoint.setup) if endpoint.setup else hint
+    elif is_docker and re.search("connect: (no such file|connection refused)", told):
+        state, hint = State.STOPPED if "refused" in told else State.ERROR, START
+    elif status == NOT_FOUND:
+        last = f"there is no docker command ({last})"
+        hint = Hint("Set the host up", endpoint.setup) if endpoint.setup else Hint("Install the docker CLI on the host")
+    elif "Connection refused" in told:
+        state, hint = State.STOPPED, Hint("Start sshd on the host, or set its port")
+    elif "timed out" in told:
+        state, hint = State.TIMEOUT, Hint("Check that the host is up and that its firewall lets ssh through")
+    return EngineError(f"{endpoint.peer}: {last}", hint, state)
 
 
 def last_line(errors: str) -> str:
@@ -274,24 +262,9 @@ def last_line(errors: str) -> str:
     return one_line(lines[-1]) if lines else ""
 
 
-def late_error(endpoint: Endpoint, deadline: Deadline) -> EngineError:
-    cause = f"{endpoint.peer}: no engine has answered through ssh within {deadline}"
-    return EngineError(cause, by_hand(endpoint), State.TIMEOUT)
-
-
 def by_hand(endpoint: Endpoint) -> Hint:
     """Name the command that says what is wrong: dial-stdio itself prints nothing on a good host either."""
     return Hint("Try it by hand", f"{ssh_by_hand(endpoint)} docker version")
-
-
-def joining(endpoint: Endpoint) -> Hint:
-    """Return how the SSH user may use the engine."""
-    if endpoint.setup:
-        return Hint("Let the SSH user use it", endpoint.setup)
-    user = engine_url.parse_url(endpoint.url).user
-    return Hint(
-        f"Let {user or 'the user'} use it, on the host", f"sudo usermod -aG docker {user or '$USER'}", elsewhere=True
-    )
 
 
 def ssh_by_hand(endpoint: Endpoint) -> str:
@@ -301,7 +274,9 @@ def ssh_by_hand(endpoint: Endpoint) -> str:
     return f"ssh {ssh_target(endpoint)}"
 
 
-def acceptance(endpoint: Endpoint) -> Hint:
+def acceptance(endpoint: Endpoint, log: LoginLog) -> Hint:
+    if not log.is_key_changed:
+        return Hint("Accept its key once", ssh_by_hand(endpoint))
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
         return Hint("See the new key, and how to accept it", "machinectl ssh", endpoint.name)
     url = engine_url.parse_url(endpoint.url)

@@ -156,15 +156,10 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
         if exc.state is not State.TIMEOUT or exc.silent:
             raise
         with request(endpoint, "GET", "/_ping", timeout=timeout) as answer:
-            found = membership_by_ping(answer.header("Swarm"))
-        if not found.state:
+            state, _, role = one_line(answer.header("Swarm")).partition("/")
+        if not state:
             raise
-        return found
-
-
-def membership_by_ping(said: str) -> Membership:
-    state, _, role = one_line(said).partition("/")
-    return Membership(state, manages=role == "manager")
+        return Membership(state, manages=role == "manager")
 
 
 def is_electing(said: str) -> bool:

@@ -34,15 +34,7 @@ CLOSED_IN_HANDSHAKE: tuple[type[OSError], ...] = (*Wire.closed, ssl.SSLEOFError)
 WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
 # Alerts about the client certificate.
 UNKNOWN_CA, CERTIFICATE_EXPIRED = "ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE_EXPIRED"
-REFUSALS = (
-    UNKNOWN_CA,
-    CERTIFICATE_EXPIRED,
-    "ALERT_CERTIFICATE_REVOKED",
-    "ALERT_BAD_CERTIFICATE",
-    "ALERT_CERTIFICATE_UNKNOWN",
-    "ALERT_UNSUPPORTED_CERTIFICATE",
-    "ALERT_ACCESS_DENIED",
-)
+REFUSALS = (UNKNOWN_CA, "CERTIFICATE", "ALERT_ACCESS_DENIED")
 # OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
 NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
 COMPARE_CLOCKS = Hint("Compare the clocks here and there", "date -u")
@@ -149,16 +141,11 @@ def handshake_error(
         error = certificate_error(endpoint, host, exc)
         error.verified = is_signed(endpoint, exc)
     elif isinstance(exc, ssl.SSLError):
-        error = (refused_by_engine if has_verified(secured) else tls_error)(endpoint, exc)
+        # With our Finished message, the server has proven that it is the engine, in a handshake that then failed. With
+        # TLS 1.2, the server looks at the client certificate later.
+        is_engine = secured.context.verify_mode == ssl.CERT_REQUIRED and secured.get_channel_binding() is not None
+        error = (refused_by_engine if is_engine else tls_error)(endpoint, exc)
     return error or EngineError(f"The connection to {peer} broke: {exc.strerror or exc}", Hint("Try again"))
-
-
-def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:
-    """Return whether the server has proven, in a handshake that then failed, that it is the engine.
-
-    Our Finished message comes after that. With TLS 1.2, the server looks at the client certificate later.
-    """
-    return secured.context.verify_mode == ssl.CERT_REQUIRED and secured.get_channel_binding() is not None
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import get
@@ -57,11 +59,9 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
     """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
     url = engine_url.EngineURL("tcp", host=address, port=port)
-    with Wire(sock, Endpoint(str(url)), deadline) as wire:
-        try:
-            return ping(wire)
-        except MachineError:
-            return None
+    with Wire(sock, Endpoint(str(url)), deadline) as wire, suppress(MachineError):
+        return ping(wire)
+    return None
 
 
 def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
@@ -73,7 +73,10 @@ def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -
         # Up to TLS 1.2, the handshake itself fails.
         return PingAnswer(tls=True, asks=True) if wants_certificate(exc.__cause__) else None
     with wire:
-        seen = PingAnswer(tls=True, names=certificate_names(wire.sock.getpeercert(binary_form=True) or b""))
+        pem = ssl.DER_cert_to_PEM_cert(wire.sock.getpeercert(binary_form=True) or b"").encode()
+        seen = PingAnswer(tls=True)
+        with suppress(MachineError):
+            seen = replace(seen, names=certs.describe(pem).sans)
         try:
             answer = ping(wire)
         except MachineError as exc:
@@ -89,13 +92,3 @@ def ping(wire: Wire) -> PingAnswer | None:
         return None
     server = one_line(answer.header("Server"), LONGEST_SAID)
     return PingAnswer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
-
-
-def certificate_names(certificate: bytes) -> tuple[str, ...]:
-    """Return a DER certificate's names; () if unreadable."""
-    from machinectl import certs
-
-    try:
-        return certs.describe(ssl.DER_cert_to_PEM_cert(certificate).encode()).sans if certificate else ()
-    except MachineError:
-        return ()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import socket
 
-from machinectl.engine.endpoint import NOBODY_THERE, EngineError, is_silence
+from machinectl.engine.endpoint import EngineError, is_silence
 from machinectl.errors import Hint
 from machinectl.name_resolution import resolve
 from machinectl.state import State
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 # Probe a silent peer after this many seconds, this often, and give up after so many (tcp(7)).
 KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
-NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 JOURNAL = Hint("Look at the engine's journal on its host", "journalctl -u docker")
 
 
@@ -201,10 +199,8 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
             moved = Hint("or if it has a new address", "machinectl access renew", endpoint.name)
             start = Hint(f"Ask {endpoint.given_by} to start the engine") | moved
         return EngineError(f"{peer} refuses the connection: nothing listens there", start, State.STOPPED)
-    if exc.errno in NO_WAY:
-        check = Hint("Check this computer's network, and the address", "machinectl url", endpoint.name)
-        return EngineError(f"There is no way to {peer}: {exc.strerror}", check)
-    return cannot_connect(peer, exc)
+    check = Hint("Check this computer's network, and the address", "machinectl url", endpoint.name)
+    return EngineError(f"Cannot connect to {peer}: {exc.strerror or exc}", check)
 
 
 def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
@@ -213,20 +209,9 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
     if isinstance(exc, FileNotFoundError):
         return EngineError(f"There is no socket {path} on this computer", start)
     if isinstance(exc, ConnectionRefusedError):
-        gone = f"Nobody listens at {path} on this computer: the engine that made it is gone"
-        return EngineError(gone, start, State.STOPPED)
-    if isinstance(exc, PermissionError):
-        join = Hint("Join its group, and log in again", "sudo usermod -aG docker $USER")
-        return EngineError(f"You may not use {path}", join)
+        return EngineError(f"Nobody listens at {path} on this computer", start, State.STOPPED)
     # A unix socket with a full queue fails with EAGAIN (connect(2)).
     if isinstance(exc, (TimeoutError, BlockingIOError)):
         return EngineError(f"{path} takes no connection within {deadline}", JOURNAL, State.TIMEOUT)
-    return cannot_connect(path, exc)
-
-
-def cannot_connect(peer: str, exc: OSError) -> EngineError:
-    if exc.errno in {errno.EMFILE, errno.ENFILE}:
-        return EngineError("This process has too many files open", Hint("Allow it more", "ulimit -n 4096"))
-    return EngineError(
-        f"Cannot connect to {peer}: {exc.strerror or exc}", Hint("Check this computer's firewall and the address")
-    )
+    join = Hint("If it is docker's, join its group, and log in again", "sudo usermod -aG docker $USER")
+    return EngineError(f"Cannot connect to {path}: {exc.strerror or exc}", join)

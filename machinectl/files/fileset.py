@@ -35,13 +35,6 @@ COMMITTED = ".machinectl-committed"
 def read_regular_file(path: str) -> bytes:
     """Raise MachineError if the file is missing, unreadable or not regular."""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise MachineError(f"{path} is a directory, not a file", Hint("See what it holds", "ls", path))
-        if not stat.S_ISREG(mode):
-            raise MachineError(
-                f"{path} is not a regular file", Hint("Name or restore the file itself; see", "ls -l", path)
-            )
         return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)

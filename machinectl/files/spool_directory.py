@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX, SSH_PREFIX = "machinectl-spool-", "machinectl-ssh-"
-ENDED = "-ended"
-ATTEMPTS = 3
 # /tmp is often kept in memory, /var/tmp is not (file-hierarchy(7)).
 ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 
@@ -52,19 +50,9 @@ def own_directory(place: str, prefix: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        # A thread that still writes finds no place for more files.
-        with suppress(OSError):
-            os.rename(path, path := f"{path}{ENDED}")
-        remove_directory(path)
-        os.close(descriptor)
-
-
-def remove_directory(path: str) -> None:
-    """Ignore errors. A file that a thread was making before the directory's renaming needs another attempt."""
-    for _ in range(ATTEMPTS):
         shutil.rmtree(path, ignore_errors=True)
-        if not os.path.lexists(path):
-            break
+        # If a thread still writes there, the next process removes the rest.
+        os.close(descriptor)
 
 
 def new_directory(place: str, prefix: str) -> tuple[str, int]:
@@ -81,22 +69,13 @@ def new_directory(place: str, prefix: str) -> tuple[str, int]:
 def remove_abandoned(place: str, prefix: str) -> None:
     """Remove directories of ours that no process holds."""
     with os.scandir(place) as entries:
-        mine = [each.path for each in entries if each.name.startswith(prefix) and is_own_directory(each)]
-    for path in mine:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            # Another process has removed it.
-            continue
-        try:
-            if take_lock(descriptor, without_locks=False):
-                shutil.rmtree(path, ignore_errors=True)
-        finally:
-            os.close(descriptor)
-
-
-def is_own_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
-    except OSError:
-        return False
+        paths = [entry.path for entry in entries if entry.name.startswith(prefix)]
+    for path in paths:
+        # It may be another user's, or another process has removed it.
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+            try:
+                if os.fstat(descriptor).st_uid == os.getuid() and take_lock(descriptor, without_locks=False):
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(descriptor)

@@ -13,7 +13,7 @@ from machinectl.engine import Endpoint, EngineError, request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.image_names import engine_platform
-from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
+from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import Hint, one_line
 from machinectl.images.image import DIGEST, chain_ids
 from machinectl.images.write_archive import Known
@@ -38,6 +38,8 @@ LOOKING = 5.0
 MOST_LAYERS, MOST_KNOWN = 1000, 200_000
 # Bytes.
 LONGEST = 1 << 20
+# An engine's words, from Go's syscall.ENOSPC.
+FULL = b"no space left on device"
 NOT_FOUND = 404
 # Ask which platforms of an image are there; engines before API 1.47 take no notice.
 MANIFESTS = "?manifests=1"
@@ -192,13 +194,16 @@ def saved_image(endpoint: Endpoint, name: str) -> Iterator[SavedStream]:
 
 
 def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
-    """Load an archive. Raises LoadError with the engine's reason, DiskFullError, or EngineError."""
+    """Load an archive. Raises LoadError with the engine's reason, or EngineError."""
     headers = {"Content-Type": "application/x-tar"}
     with upload(endpoint, "/images/load?quiet=1", archive, headers, timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)
         if FULL in said:
             # It undoes what it has unpacked: its disk has room again.
-            raise disk_full(endpoint, f"The engine at {endpoint.peer} has no room for the image")
+            raise EngineError(
+                f"The engine at {endpoint.peer} has no room for the image: loading it takes about twice its size",
+                Hint("See what fills its disk", "machinectl docker", endpoint.name, "--", "system", "df"),
+            )
         if answer.status not in SUCCESS:
             raise LoadError(error_answer(endpoint, answer, said).cause)
     for line in said.splitlines():

@@ -235,14 +235,6 @@ def parse_reference(text: str) -> Reference:
     return Reference(FAMILIAR.sub("", found["name"]), tag, found["digest"] or "")
 
 
-def several_images(text: str, place: str, count: int, listing: str) -> UsageError:
-    """Return the error for the start of an ID that fits several images."""
-    return UsageError(
-        f"{count} images of {place} have an ID that begins with {one_line(text)}",
-        Hint("Give more of the ID", listing),
-    )
-
-
 def is_image_id(text: str) -> bool:
     """Return whether a text can be an image's ID or the start of one, which can be a name as well."""
     return bool(IMAGE_ID.fullmatch(text))

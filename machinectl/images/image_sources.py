@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, saved_image
-from machinectl.images.image import (
-    ArchiveError,
-    is_image_id,
-    parse_reference,
-    several_images,
-)
+from machinectl.images.image import ArchiveError, is_image_id, parse_reference
 from machinectl.images.read_archive import ArchiveReader
 from machinectl.json_values import as_integer, as_list, as_text
 
@@ -135,14 +130,8 @@ class FileSource:
 
 
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
-    """Name the nearest image that is there, or say that the ID's start fits several."""
-    listed = images.listed()
-    start = name.removeprefix("sha256:")
-    identifiers = {id_of(image).removeprefix("sha256:") for image in listed if is_image_id(name)}
-    alike = [identifier for identifier in identifiers if identifier.startswith(start)]
-    if len(alike) > 1:
-        return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
-    near = closest_match(name, [*ids_by_name(listed)][:MOST_COMPARED])
+    """Name the nearest image that is there."""
+    near = closest_match(name, [*ids_by_name(images.listed())][:MOST_COMPARED])
     hint = Hint(f"Did you mean {one_line(near)}?") if near else Hint("List its images", source.listing)
     return MachineError(
         f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}",

@@ -15,7 +15,7 @@ from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.images.image import (
     DIGEST,
     SAVE,
@@ -29,7 +29,6 @@ from machinectl.images.image import (
     parse_json,
     parse_reference,
     read_image,
-    several_images,
 )
 from machinectl.images.tar_members import PIECE, TarStream
 from machinectl.json_values import as_dict, as_list
@@ -251,19 +250,12 @@ def choose(candidates: list[Candidate], name: str) -> Candidate:
     matching = named or list(by_digest.values())
     if len(matching) == 1 or (named and name):
         return matching[0]
-    if name and matching:
-        raise several_images(name, "the archive", len(matching), "tar -xOf <FILE> index.json")
     names = [short_name(each) for candidate in candidates for each in candidate.names if ":" in each]
     names = list(dict.fromkeys(names)) or [each.ids[0] for each in candidates]
     shown = ", ".join(one_line(each if each.isprintable() else repr(each)) for each in names[:10])
     if matching:
         raise UsageError(f"The archive holds {len(candidates)} images: {shown}", Hint("Name one of them"))
-    near = names[0] if len(names) == 1 else closest_match(name, names)
-    raise MachineError(
-        f"The archive holds no image {one_line(name)!r} (it has: {shown})",
-        Hint("Name one of these"),
-        mistyped=(name, near) if near else None,
-    )
+    raise MachineError(f"The archive holds no image {one_line(name)!r} (it has: {shown})", Hint("Name one of these"))
 
 
 def cannot_copy(directory: str, why: str) -> MachineError:

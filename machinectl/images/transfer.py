@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
 from machinectl.engine import EngineError
-from machinectl.engine.endpoint import DiskFullError
-from machinectl.engine.probe import disk_full
 from machinectl.errors import Hint, MachineError
 from machinectl.files.spool_directory import spool_directory
 from machinectl.hosts.parallel import LIMIT, run_at_once
@@ -197,9 +195,6 @@ def send_image(
             load_image(target.endpoint, counter.counted(archive(spool, sending), sending.size))
         except LoadError as exc:
             failure = exc
-        except DiskFullError as exc:
-            cause = f"{exc.cause}: loading it takes about twice its size ({human_size(image.size)})"
-            raise disk_full(target.endpoint, cause) from exc
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
         if is_whole(target, sending.image_id, image) and name_image(target, sending.image_id, order.reference):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
@@ -184,15 +183,10 @@ def flag_of_set(machine: Machine, what: str) -> str:
 def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     """`url` is the engine's future one. Raise MachineError for ssh:// if the jump host is unknown."""
     url, tls = url or machine.url, url.startswith("tcp://") if url else machine.tls
-    over_ssh = url.startswith("ssh://")
-    options = ssh_options(machine) if over_ssh else ()
+    options = ssh_options(machine) if url.startswith("ssh://") else ()
     from machinectl.engine import Endpoint
 
-    port_setter, renewal, takeover = "", NO_HINT, ""
-    if over_ssh:
-        with suppress(MachineError):
-            option = flag_of_set(machine, "ssh-port")
-            port_setter = f"machinectl set {option} <PORT> {machine.name}" if option else ""
+    renewal, takeover = NO_HINT, ""
     if machine.tls and ssh_or_none(machine):
         # A host that docker-machine set up needs no --force.
         takeover = f"machinectl provision {'' if machine.origin else '--force '}{machine.name}"
@@ -207,7 +201,6 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         options,
         machine.name,
         takeover,
-        port_setter,
         f"machinectl provision {machine.name}" if machine.engine.ssh_only else "",
         given_by=owner_of(machine) if machine.access.get("by") else "",
         ask_again=request_command(machine),

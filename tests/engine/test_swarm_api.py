@@ -116,11 +116,3 @@ def test_an_engine_that_is_slow_and_does_not_say_what_it_is_has_not_said_that_it
     with serving(behaviour) as port, pytest.raises(EngineError):
         swarm_api.membership(at(port), timeout=0.3)
     assert not Membership.of({}).is_out
-
-
-@pytest.mark.parametrize(
-    ("said", "role"),
-    [("active/manager", "manager"), ("active/worker", "worker"), ("inactive", ""), ("", ""), ("pending", "worker")],
-)
-def test_what_a_ping_says(said: str, role: str) -> None:
-    assert swarm_api.membership_by_ping(said).role == role

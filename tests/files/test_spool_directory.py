@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,25 +13,6 @@ from tests.support.real import need
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_a_file_that_a_thread_makes_during_the_removal_goes_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    with spool_directory() as directory:
-        thread = os.open(directory, os.O_RDONLY)
-        remove = os.rmdir
-
-        def after_one_more_file(path: Any, **options: Any) -> None:
-            monkeypatch.setattr(os, "rmdir", remove)
-            os.close(os.open("late", os.O_WRONLY | os.O_CREAT, dir_fd=thread))
-            remove(path, **options)
-
-        monkeypatch.setattr(os, "rmdir", after_one_more_file)
-    os.close(thread)
-    assert not os.path.lexists(f"{directory}-ended")
 
 
 def test_the_next_process_removes_a_killed_ones_directory_and_none_that_is_in_use(

@@ -11,8 +11,6 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, load_image
-from machinectl.images.image_sources import EngineSource
-from machinectl.images.read_archive import Wanted
 from tests.support import hostile_engine, servers
 
 if TYPE_CHECKING:
@@ -61,17 +59,6 @@ def test_an_engine_that_does_not_answer_is_given_up_after_the_usual_time(
         pytest.raises(MachineError, match="within 0"),
     ):
         images.known()
-
-
-def test_the_start_of_an_id_that_fits_several_images_is_refused(
-    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers["/images/json"] = [{"Id": "sha256:" + digit * 64} for digit in "aab"] + [{"Id": "sha256:ac" + "0" * 62}]
-    monkeypatch.setattr(Images, "image", lambda *_: None)
-    with pytest.raises(MachineError) as caught:
-        EngineSource(HERE).find(Wanted("a"))
-    assert caught.value.cause == "2 images of the engine at /nothing.sock have an ID that begins with a"
-    assert caught.value.hint == "Give more of the ID: docker images"
 
 
 def test_a_load_that_fails_may_be_tried_again() -> None:

@@ -95,7 +95,6 @@ ENDING: dict[str, Behaviour] = {
     "a version of escapes": engine_saying(b'{"Version": "' + IN_JSON + b'", "ApiVersion": "' + IN_JSON + b'"}'),
     "a version of 500 KB": engine_saying(b'{"Version": "' + b"A" * 500_000 + b'"}'),
     "a deep version": engine_saying(b'{"Version": ' + b"[" * 500_000),
-    "to be continued": repeating(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a version that is no JSON": engine_saying(ESCAPES * 1000),
 }
 
@@ -104,7 +103,6 @@ ENDLESS: dict[str, Behaviour] = {
     "byte by byte": dripping,
     "headers": endless_head,
     "headers now and then": asked(b"X-More: more\r\n", pause=0.02),
-    "to be continued now and then": repeating(b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.02),
     "half a head": holding(b"HTTP/1.1 200 OK\r\nApi-Ver"),
     "a body": endless_body,
     "half a body": stalling_body,

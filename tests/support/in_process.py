@@ -19,7 +19,6 @@ import pytest
 from machinectl.cli.invocation import THIS
 from machinectl.cli.main import run_command_line
 from machinectl.machines import answered_address
-from machinectl.process_streams import READER
 from tests.support.forked import ENVIRONMENT, at_start
 from tests.support.program import PROGRAM, decoded, encoded
 
@@ -43,7 +42,7 @@ def machinectl(
     assert {**variables, **more}.get("PYTHONPATH") == ENVIRONMENT.get("PYTHONPATH"), "its modules would stay"
     assert threading.current_thread() is threading.main_thread(), "all threads have these streams"
     given = text(io.BufferedReader(memory(encoded(stdin))))
-    with closed_when_read(given), memory() as out, memory() as err, pytest.MonkeyPatch.context() as patch:
+    with given, memory() as out, memory() as err, pytest.MonkeyPatch.context() as patch:
         streams = {
             "stdin": given,
             "stdout": text(io.BufferedWriter(out)),
@@ -75,25 +74,6 @@ def memory(data: bytes = b"") -> io.FileIO:
     file.write(data)
     file.seek(0)
     return file
-
-
-@contextmanager
-def closed_when_read(given: io.TextIOWrapper) -> Iterator[None]:
-    """Close a run's stdin, but not before its threads end: a late one would read the next file of that number."""
-    try:
-        yield
-    finally:
-        readers = [thread for thread in threading.enumerate() if thread.name == READER]
-
-        def close() -> None:
-            for thread in readers:
-                thread.join()
-            given.close()
-
-        if readers:
-            threading.Thread(target=close, daemon=True).start()
-        else:
-            given.close()
 
 
 @contextmanager

@@ -106,7 +106,6 @@ class NativeSession(SSHSession):
 class ChannelFeeder(Feeder):
     """Sends a script's stdin in a thread: the script may end before it reads all of it."""
 
-    most_at_once = 0
     _stream: paramiko.Channel
 
     def _prepare(self) -> None:
