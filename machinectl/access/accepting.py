@@ -14,7 +14,7 @@ from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.addresses import address_kind, place_of, taken_addresses
+from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import OwnAccess, is_sender
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
@@ -82,8 +82,7 @@ def acceptance_warnings(store: Store, accepted: Acceptance) -> Iterator[tuple[st
         hint = Hint("See the last request, or make one", "machinectl access request", name)
         yield f'"{name}" was removed here, or asked for again, and is left out', hint
     for machine in accepted.machines:
-        name, url = machine.name, machine.answered.url
-        hosts = [parse_url(url).host, *machine.answered.addresses]
+        name = machine.name
         known = content(store.directory(name), CA)
         if machine.new_url:
             hint = Hint("Use it", "machinectl set --url", machine.new_url, name)
@@ -93,13 +92,6 @@ def acceptance_warnings(store: Store, accepted: Acceptance) -> Iterator[tuple[st
             cause = "another CA than the one here: it may be another engine" if known else "a CA, and none is here"
             hint = Hint(f"Ask {sender} on the phone whether the machine has a new CA, and which")
             yield f'The answer gives "{name}" {cause}', hint
-        for host in hosts if machine.is_new else ():
-            if kind := address_kind(host):
-                hint = Hint("Give it those of its host", "machinectl set --url tcp://<HOST>:2376", name)
-                yield f'The answer gives "{name}" an address that is no host\'s own: {host} ({kind})', hint
-        for address, other in taken_addresses(store, name, url, hosts) if machine.is_new else ():
-            hint = Hint(f"Unless both are one host, do not accept it, and ask {sender}")
-            yield f'The answer gives "{name}" an address of the machine "{other}": {address}', hint
 
 
 def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMachine:

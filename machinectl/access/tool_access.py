@@ -28,7 +28,6 @@ from machinectl.machines.holders import (
     HolderKey,
     check_holder_name,
     find_holder,
-    is_holder_name,
     put_holder,
 )
 from machinectl.machines.selection import chosen, waiting
@@ -178,7 +177,7 @@ def plan_access_issue(
 
 def checked_machines(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> list[Machine]:
     """Raise MachineError if a machine cannot be shared, or if the directory is not safe."""
-    check_tool(store, issue.tool, names)
+    check_tool(issue.tool)
     check_holder_name(issue.who)
     check_directory(issue.directory, OUT, console.warn)
     machines = [store.read(name) for name in dict.fromkeys(chosen(store, names))]
@@ -191,15 +190,14 @@ def checked_machines(store: Store, console: Console, names: Sequence[str], issue
     return machines
 
 
-def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:
+def check_tool(tool: str) -> None:
     if tool in LAYOUTS:
         return
-    who = ["--for", tool] if is_holder_name(tool) and not store.exists(tool) else []
-    machines = [name for name in names if store.exists(name)] or ["<NAME>"]
-    by_variables = Hint("Take docker's variables", "machinectl access issue env", *machines, *who)
     near = closest_match(tool, LAYOUTS)
     raise UsageError(
-        f"Unknown tool {tool!r} (known: {', '.join(LAYOUTS)})", by_variables, mistyped=(tool, near) if near else None
+        f"Unknown tool {tool!r} (known: {', '.join(LAYOUTS)})",
+        Hint("Take docker's variables", "machinectl access issue env <NAME> --for <TOOL>"),
+        mistyped=(tool, near) if near else None,
     )
 
 

@@ -16,7 +16,6 @@ FLAG = "--address"
 SSH_PORT = 22
 # A LAN, some VPNs and some names: more would be tried for seconds.
 MOST_ADDRESSES = 16
-LOCAL_NAMES = (".localhost", ".localhost.localdomain", ".ip6-localhost", ".ip6-loopback")
 
 
 def parse_address(text: str) -> str:
@@ -54,22 +53,6 @@ def place_of(address: str) -> object:
 
         return socket.inet_pton(socket.AF_INET6, address)
     return address.rstrip(".").lower()
-
-
-def address_kind(host: str) -> str:
-    """Return the kind of an address that does not lead to one host of its network, "" for others."""
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "this computer" if f".{place_of(host)}".endswith(LOCAL_NAMES) else ""
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback or address.is_unspecified:
-        return "this computer"
-    if address.is_link_local:
-        return "link-local"
-    return "multicast" if address.is_multicast else ""
 
 
 def check_addresses(machine: Machine) -> None:

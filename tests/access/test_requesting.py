@@ -20,10 +20,9 @@ from machinectl.access.access_request import read_access_request
 from machinectl.access.access_rows import list_access
 from machinectl.certs import issuing
 from machinectl.errors import MachineError
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Phase
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything, killed_at
-from tests.support.registered import added
 
 if TYPE_CHECKING:
     import subprocess
@@ -300,24 +299,6 @@ def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner
     older = owner.answer(request, now=datetime.now(UTC) - timedelta(minutes=5)).text()
     accepted(store, owner.text(request))
     assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST.", "0.0.0.0", "[::ffff:127.0.0.1]", "fe80::1"])
-def test_an_address_that_is_no_hosts_own_or_another_machines_gets_a_warning(
-    store: Store, owner: Owner, host: str
-) -> None:
-    added(store, Machine("prod", "none", url="tcp://192.0.2.7:2376"))
-    addresses: tuple[str, ...] = ("192.0.2.7", "192.0.2.8")
-    if host == "fe80::1":
-        addresses = (host, *addresses)
-    else:
-        owner.url = f"tcp://{host}:2376"
-    done = accepted(store, owner.answer(asked(store, "orionbox"), addresses=addresses).text())
-    assert done.returncode == 0
-    own = host.strip("[]")
-    assert f'Warning: The answer gives "orionbox" an address that is no host\'s own: {own} (' in done.stderr
-    assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in done.stderr
-    assert "192.0.2.8\n  Unless" not in done.stderr
 
 
 @pytest.mark.parametrize("words", ["abcd-efgh-2345-wxyz", "ABCD EFGH 2345 WXYZ", "\u0430bcd-efgh-2345-wxyz"])
