@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.access_request import read_access_request
+from machinectl.access.messages import read_access_request
 from machinectl.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
@@ -27,7 +27,7 @@ from machinectl.value_classes import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.access.access_answer import AccessAnswer, AnsweredMachine
+    from machinectl.access.messages import AccessAnswer, AnsweredMachine
     from machinectl.console import Console
     from machinectl.machines.store import Held, Store
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.access_answer import AnsweredMachine, new_access_answer
 from machinectl.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
+from machinectl.access.messages import AnsweredMachine, new_access_answer
 from machinectl.access.requesting import who_asks
 from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from machinectl.access.access_answer import AccessAnswer
-    from machinectl.access.access_request import AccessRequest
+    from machinectl.access.messages import AccessAnswer, AccessRequest
     from machinectl.console import Console
     from machinectl.hosts.host_plan import HostPlan
     from machinectl.hosts.login import Login

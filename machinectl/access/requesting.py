@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
-from machinectl.access.access_request import (
+from machinectl.access.messages import (
     VALID_FOR,
     RequestedMachine,
     new_access_request,
@@ -35,7 +35,7 @@ from machinectl.value_classes import replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.access.access_request import AccessRequest
+    from machinectl.access.messages import AccessRequest
     from machinectl.console import Console
     from machinectl.machines.store import Held, Store
 

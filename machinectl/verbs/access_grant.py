@@ -71,8 +71,7 @@ def access_grant(
     import shlex
 
     from machinectl.access import answering
-    from machinectl.access.access_answer import AnsweredMachine
-    from machinectl.access.access_request import read_access_request
+    from machinectl.access.messages import AnsweredMachine, read_access_request
     from machinectl.cli.tables.results import report_results
     from machinectl.console import confirm, decline
     from machinectl.files.user_files import check_new_file

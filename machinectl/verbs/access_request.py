@@ -14,7 +14,7 @@ from machinectl.verbs import shared_flags as shared
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.access.accepting import Acceptance, AcceptedMachine
-    from machinectl.access.access_request import AccessRequest
+    from machinectl.access.messages import AccessRequest
     from machinectl.cli.verb_session import Session
 
 
@@ -103,7 +103,7 @@ def hand_over_request(here: Session, request: AccessRequest, output: str, again:
 def access_accept(here: Session, *, file: str, yes: bool) -> int:
     from machinectl.access.accepting import acceptance, acceptance_warnings
     from machinectl.access.accepting import access_accept as command
-    from machinectl.access.access_answer import read_access_answer
+    from machinectl.access.messages import read_access_answer
     from machinectl.console import confirm, decline
     from machinectl.verbs.access_texts import read_pasted, utc
 

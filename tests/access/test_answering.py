@@ -9,9 +9,14 @@ import pytest
 
 from machinectl import certs
 from machinectl.access import ending, granting
-from machinectl.access.access_answer import AccessAnswer, read_access_answer
-from machinectl.access.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.access.ending import end_access
+from machinectl.access.messages import (
+    AccessAnswer,
+    AccessRequest,
+    RequestedMachine,
+    new_access_request,
+    read_access_answer,
+)
 from machinectl.cli.verb_session import Session
 from machinectl.errors import MachineError
 from machinectl.hosts.certificate_files import signed

@@ -15,9 +15,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machinectl import certs
 from machinectl.access.accepting import acceptance
-from machinectl.access.access_answer import AccessAnswer, AnsweredMachine, new_access_answer, read_access_answer
-from machinectl.access.access_request import read_access_request
 from machinectl.access.access_rows import list_access
+from machinectl.access.messages import (
+    AccessAnswer,
+    AnsweredMachine,
+    new_access_answer,
+    read_access_answer,
+    read_access_request,
+)
 from machinectl.certs import issuing
 from machinectl.errors import MachineError
 from machinectl.machines.record import Phase
@@ -27,7 +32,7 @@ from tests.support.program import at_terminal, everything, killed_at
 if TYPE_CHECKING:
     import subprocess
 
-    from machinectl.access.access_request import RequestedMachine
+    from machinectl.access.messages import RequestedMachine
     from machinectl.machines.store import Store
 
 WAITS = re.compile(r'Machine "(\S+)" has been waiting for access since \d{4}-\d\d-\d\d')

@@ -16,8 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from machinectl.access.access_answer import read_access_answer
-from machinectl.access.access_request import read_access_request
+from machinectl.access.messages import read_access_answer, read_access_request
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.in_process import machinectl

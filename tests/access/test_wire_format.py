@@ -14,16 +14,14 @@ from hypothesis import strategies as st
 
 from machinectl import certs
 from machinectl.access import wire_format
-from machinectl.access.access_answer import (
+from machinectl.access.messages import (
     AccessAnswer,
-    AnsweredMachine,
-    new_access_answer,
-    read_access_answer,
-)
-from machinectl.access.access_request import (
     AccessRequest,
+    AnsweredMachine,
     RequestedMachine,
+    new_access_answer,
     new_access_request,
+    read_access_answer,
     read_access_request,
 )
 from machinectl.errors import MachineError
