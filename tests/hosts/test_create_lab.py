@@ -15,7 +15,7 @@ import pytest
 from machinectl import certs
 from machinectl.ssh.sudo import sudoers
 from tests.lab.container import run_container
-from tests.lab.image import PASSWORD, archives
+from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.lab_cli import generic, in_background
 from tests.support.program import COMMAND
@@ -167,23 +167,6 @@ def test_an_engine_that_nothing_could_start_is_found_before_anything_is_tried(fr
     assert "docker.service on the host is masked" in told
     host.run("systemctl unmask -q docker.service")
     cli.ok(*generic(host, *DISTRO))
-
-
-def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fresh_host: FreshHost, cli: Cli) -> None:
-    host = fresh_host("aptdown")
-    failed = cli.start(*generic(host, *DISTRO)).end()
-    assert failed.returncode == 1
-    assert "127.0.0.1:9" in failed.stderr
-    assert "Continue: machinectl provision orion" in failed.stderr
-    assert cli.machines == ["orion"]
-    # The command of the hint fails for the same reason, and works with an archive.
-    command = failed.stderr.partition("until this works there: ")[2].partition(";")[0]
-    assert "127.0.0.1:9" in host.run(f"{command} --simulate", check=False).stderr
-    archive, _ = archives()
-    host.run(f"echo deb {archive} {host.suite} main >/etc/apt/sources.list")
-    host.run(f"{command} --simulate")
-    cli.ok("rm", "-y", "--purge", "orion")
-    assert cli.machines == []
 
 
 def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHost, cli: Cli) -> None:

@@ -231,24 +231,3 @@ def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:
     assert "Successfully" not in said
     # One alone has no board, and a pipe has docker-machine's lines.
     assert "Successfully removed web3" in typed_at_terminal("rm", "-y", "web3", store=store.root)
-
-
-def test_the_question_says_what_happens_to_hosts(store: Store) -> None:
-    orion(store, *CHANGES)
-    for name in ("z1", "z2"):
-        added(store, Machine(name, "none", url="unix:///x.sock"))
-    stays = "containers and images stay"
-    for words, fate in (
-        (["z1", "z2"], "no host is changed"),
-        (["z1", "orion"], "the set-up of orion stays, and a record is kept to undo it"),
-        (["--forget", "orion"], "the set-up of orion stays, and nothing is kept to undo it"),
-        (["--purge", "orion"], f"the set-up of orion is undone; {stays}"),
-        (
-            ["--purge-engine", "z1", "orion"],
-            f"the set-up of orion is undone; {stays}; engines are removed, which stops the containers",
-        ),
-        (["--purge", "z1"], "no host is changed"),
-    ):
-        names = ", ".join(word for word in words if not word.startswith("-"))
-        asked = machinectl("rm", *words, store=store.root, stdin="n\n").stderr
-        assert f"About to remove {names}: docker no longer reaches {names} from here; {fate}.\n" in asked

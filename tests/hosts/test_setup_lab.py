@@ -497,32 +497,6 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
 
 
-# A package whose script fails each time that another one brings a program.
-FOO = """
-mkdir -p /tmp/foo/DEBIAN; cd /tmp/foo/DEBIAN; echo 'interest-noawait /usr/sbin' >triggers
-printf 'Package: foo\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n' >control
-printf '#!/bin/sh\\n[ "$1" != triggered ] || { echo Foo needs its licence >&2; exit 3; }\\n' >postinst
-chmod 755 postinst; dpkg-deb -b /tmp/foo /tmp/foo.deb; dpkg -i /tmp/foo.deb
-"""
-
-
-def test_an_installation_that_cannot_work_says_why_in_the_package_managers_words(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host(), store)
-    bench.host.run(f"{FOO}echo 'deb nowhere' >/etc/apt/sources.list.d/x.list")
-    with pytest.raises(MachineError, match="The list of sources could not be read"):
-        bench.provision()
-    bench.host.run("rm /etc/apt/sources.list.d/x.list")
-    with pytest.raises(MachineError, match=r"Foo needs its licence\n.*dpkg: error processing package foo"):
-        bench.provision()
-    bench.host.run("dpkg --purge foo")
-    bench.provision()
-    assert bench.is_up
-    bench.purge()
-    assert bench.host.output("ls /run | grep machinectl; true") == ""
-
-
 class Busybox:
     """A runner on a host whose shell, awk, sed, tar and all the rest are busybox's, as on Alpine."""
 
