@@ -259,7 +259,7 @@ def parse_state(instance: Instance) -> dict[str, Any]:
     except (ValueError, RecursionError):
         state = None
     if not isinstance(state, dict) or not all(isinstance(state.get(key, kind()), kind) for key, kind in KINDS.items()):
-        raise DriverError(f'The record of "{instance.name}" is not of this driver', START_AGAIN)
+        state = {}
     if not state.get("IPAddress") or "EnginePort" not in state:
         raise DriverError(f'The record of "{instance.name}" has no address and port of a server', START_AGAIN)
     return state
@@ -363,8 +363,6 @@ def key_files(path: str) -> list[str]:
 
 def check_key(path: str) -> None:
     """Raise CheckFailed if the file is unreadable; do not check its content."""
-    if os.path.isdir(path):
-        raise CheckFailed(f"--ssh-key {path} is a directory", Hint("Name the key in it", "ls", path))
     try:
         read_file(path)
     except OSError as exc:

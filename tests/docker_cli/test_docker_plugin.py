@@ -64,13 +64,6 @@ def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: PluggedDocker
     assert text.endswith("\n  docker machine ls --watch\n")
 
 
-@pytest.mark.parametrize("words", [["machine"], ["machine", "--help"], ["help", "machine"], ["--help", "machine"]])
-def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
-    text = machine(*words).stdout
-    assert text.startswith("Usage: docker machine [OPTIONS] COMMAND")
-    assert "machinectl " not in text
-
-
 @pytest.mark.parametrize(
     ("words", "code", "stderr"),
     [

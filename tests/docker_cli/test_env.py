@@ -94,12 +94,6 @@ def test_unset_removes_the_variables_and_needs_no_machine(store: Store) -> None:
     )
 
 
-def test_unset_takes_no_name(machines: Store) -> None:
-    with pytest.raises(MachineError, match=r"^Expected no machine name when the -u flag is present$") as caught:
-        printed(machines, "orionbox", unset=True)
-    assert caught.value.exit_code == 1
-
-
 @pytest.mark.parametrize(
     ("environment", "statement"),
     [

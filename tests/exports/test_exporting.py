@@ -233,17 +233,6 @@ def test_importing_again_changes_nothing(trip: Trip) -> None:
     assert contents(trip.there, "orion") == before
 
 
-def test_a_renamed_machine_is_found_again(trip: Trip) -> None:
-    trip.add("gate")
-    trip.add("web", address="192.0.2.3", jump="machine:gate")
-    trip.write(["web"])
-    trip.imported("bastion:gate", "web")
-    result = trip.imported()
-    assert result["gate"].here is not None
-    assert result["gate"].here.name == "bastion"
-    assert trip.there.read("web").jump == "machine:bastion"
-
-
 def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(trip: Trip) -> None:
     trip.add("orion")
     other = Identity(ca=certs.new_ca("another").certificate)

@@ -12,7 +12,6 @@ from machinectl.cli.machine_options import merge_variables
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file
-from machinectl.machines.record import parse_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,12 +65,6 @@ def test_a_line_that_is_no_variable_is_refused_by_its_number_and_never_shown(tmp
         read_env_file(str(tmp_path / "proxies"), {})
     assert "line" in raised.value.cause
     assert "hunt" not in f"{raised.value.cause} {raised.value.hint}".lower()
-
-
-def test_a_record_of_0_1_holds_the_mac_address_among_them() -> None:
-    text = b'{"schema": 1, "driver": "generic", "url": "", "tls": true, "engine": {"mac": "02:00", "os": "debian"}}'
-    machine = parse_record("orion", text)
-    assert (machine.mac, machine.engine) == ("02:00", EngineOptions(os="debian"))
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,6 @@ def test_a_record_keeps_a_node(words: tuple[str, str, str, str, str, str]) -> No
     assert ("membership" in machine.swarm) == (read.membership != MEMBER)
 
 
-def test_a_machine_in_no_swarm_has_nothing_of_it_in_its_record() -> None:
-    machine = Machine("orion", "none", url="tcp://192.0.2.1:2376")
-    assert b"swarm" not in machine.dump()
-    assert node_of(machine) is None
-    assert on_record(machine) is None
-
-
 @pytest.mark.parametrize(
     "data",
     [

@@ -158,15 +158,6 @@ def test_a_valid_certificate_is_no_news_however_soon_it_expires(store: Store) ->
     assert machinectl("env", "--shell=sh", "orion", store=store.root).stderr == ""
 
 
-def test_a_recent_expiry_is_told_to_the_minute(store: Store, expired: Identity) -> None:
-    machine = orion(store, expired, OTHERS)
-    end = certs.describe(expired.client).not_after
-    found = expired_certificate(machine, end + timedelta(hours=2))
-    assert found is not None
-    assert found.cause == f'Your certificate for "orion" expired on {end:%Y-%m-%d %H:%M} UTC'
-    assert expired_certificate(machine, end - timedelta(minutes=1)) is None
-
-
 def test_the_server_and_the_ca_are_named_too(store: Store) -> None:
     machine = orion(store, identity(server=900), OWN)
     found = expired_certificate(machine)
