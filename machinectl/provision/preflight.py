@@ -30,6 +30,7 @@ def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     """Raise CheckFailed if a host cannot be provisioned."""
     for test in (check_root, check_init, check_impostors):
         test(facts, target)
+    check_not_masked(facts)
     daemon_json.option_keys(target.options, daemon_json.read_config(facts))
     if target.ssh_only:
         return
@@ -80,6 +81,14 @@ def check_impostors(facts: Facts, target: Target) -> None:
         )
 
 
+def check_not_masked(facts: Facts, unit: str = "docker.service") -> None:
+    if unit in facts.masked:
+        raise CheckFailed(
+            f"{unit} on the host is masked: systemd would not start the engine",
+            Hint("On the host, as root", "systemctl unmask", unit) | Hint("then run this again"),
+        )
+
+
 def unsuitable_engine(facts: Facts) -> tuple[str, str] | None:
     """Return what the host has instead of docker.service's engine, and the command that ends it."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
@@ -95,7 +104,7 @@ def unsuitable_engine(facts: Facts) -> tuple[str, str] | None:
         if process.uid != 0 and not facts.running:
             return f"rootless (user {process.uid}, process {process.pid})", f"kill {process.pid}"
         if process.uid == 0 and facts.init == "systemd" and not (facts.running and facts.engines):
-            stop = f"systemctl disable --now {starter}" if starter else f"kill {process.pid}"
+            stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
             return f"a dockerd that docker.service did not start ({starter or 'no service'}, {process.pid})", stop
     return None
 

@@ -175,15 +175,6 @@ def test_what_it_says_to_type_mends_what_is_broken(patient: Patient, script: str
     assert patient.is_well()
 
 
-def test_a_directory_that_root_cannot_write_is_found(patient: Patient) -> None:
-    patient.breaks("mount --bind /etc/docker /etc/docker; mount -o remount,bind,ro /etc/docker")
-    found = patient.broken()
-    assert "/etc/docker on the host" in found["Files"]["Seen"]
-    assert "ro," in patient.cli.run(*shlex.split(found["Files"]["Hint"].partition(": machinectl ")[2])).stdout
-    patient.breaks("umount /etc/docker")
-    assert patient.is_well()
-
-
 @pytest.mark.parametrize(("when", "verdict"), [("-0.001", "ok"), ("+0.001", "unknown")])
 def test_a_configuration_that_was_written_right_before_the_engine_s_start_is_in_effect(
     patient: Patient, when: str, verdict: str

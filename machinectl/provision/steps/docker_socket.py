@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, one_line
+from machinectl.provision import preflight
 from machinectl.provision.daemon_json import listed, read_config
 from machinectl.provision.decision import Decision, failure
 from machinectl.provision.facts import docker_unit
@@ -45,12 +46,9 @@ def is_needed(facts: Facts) -> bool:
 
 def check_startable(facts: Facts) -> None:
     """Refuse to restart an engine that systemd would not start again."""
-    needed = {"docker.service", *([UNIT] if is_needed(facts) else [])} if facts.masked else set()
-    if units := sorted(facts.masked & needed):
-        raise CheckFailed(
-            f"{units[0]} on the host is masked: systemd would not start the engine",
-            Hint("On the host, as root", "systemctl unmask", *units) | Hint("then run this again"),
-        )
+    preflight.check_not_masked(facts)
+    if UNIT in facts.masked and is_needed(facts):
+        preflight.check_not_masked(facts, UNIT)
 
 
 def ask_over_ssh(login: Remote) -> str:
