@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole, confirm
@@ -208,22 +207,20 @@ def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[
     """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
     from machinectl.swarm.swarm_join import Joining
 
-    began: dict[str, float] = {}
-    names = list(joining)
+    asked: set[str] = set()
 
     def own_login(name: str, _: Login) -> Login:
-        began[name] = time.monotonic()
+        asked.add(name)
         run.touched.add(name)
         return run.login(name)
 
     try:
         for name, error in roles.form(run.store, console, Joining(run.options.login, own=own_login)):
             # A node whose engine lost its recorded role has work, too.
-            if name in names or name in began:
-                run.seconds[name] += time.monotonic() - began[name] if name in began else 0
+            if name in asked.union(joining):
                 yield Result(name, Did.FAILED if error else Did.CHANGED, error)
     except MachineError as exc:
-        yield from (Result(name, Did.FAILED, exc) for name in names[:1])
+        yield from (Result(name, Did.FAILED, exc) for name in joining[:1])
 
 
 def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -76,8 +76,8 @@ class DriverKeys:
 
 
 def typed_jump(text: str) -> str:
-    """Return a jump host with its type; bare names are hosts of the file or machines."""
-    return jump_hosts.with_type(text, lambda name: "@" not in name)
+    """Return a jump host with its type, "" for none; bare names are hosts of the file or machines."""
+    return "" if text.lower() == NO_JUMP else jump_hosts.with_type(text, lambda name: "@" not in name)
 
 
 def check_jump(value: OptionValue) -> None:
@@ -105,13 +105,33 @@ def check_fleet_name(value: OptionValue) -> None:
 
 # Checks that do not depend on the machine.
 CHECKS: Mapping[str, Callable[[Any], object]] = {
-    "options": engine_options.check_options,
-    "env": engine_options.check_variables,
-    "bind": engine_options.check_address,
-    "install_url": url.check_install_url,
-    create_options.ADDRESS.key: addresses.parse_addresses,
-    create_options.ACCESS_LIFETIME.key: check_lifetime,
+    "engine-opt": engine_options.check_options,
+    "engine-env": engine_options.check_variables,
+    "engine-bind": engine_options.check_address,
+    "engine-install-url": url.check_install_url,
+    create_options.ADDRESS.name: addresses.parse_addresses,
+    create_options.ACCESS_LIFETIME.name: check_lifetime,
+    create_options.JUMP.name: check_jump,
 }
+# Not for drivers without hosts.
+HOST_FLAGS = (
+    *create_options.ENGINE_FLAGS,
+    create_options.ENV_FILE,
+    create_options.NO_PROVISION,
+    create_options.JUMP,
+    create_options.STRICT,
+    *create_options.LOGIN_SECRETS,
+    create_options.HOST_KEY,
+)
+FOR_HOSTS = frozenset(flag.name for flag in HOST_FLAGS)
+FLAGS = (
+    *create_options.CERTIFICATES,
+    create_options.NO_TLS,
+    create_options.NO_CONTEXT,
+    create_options.ADDRESS,
+    create_options.ACCESS_LIFETIME,
+    *HOST_FLAGS,
+)
 
 
 def of_flag(flag: Flag) -> Key:
@@ -124,7 +144,7 @@ def of_flag(flag: Flag) -> Key:
         is_path=flag.is_path,
         is_secret=flag.secret,
         default=empty if flag.metavar else False,
-        check=CHECKS.get(flag.key),
+        check=CHECKS.get(flag.name),
     )
 
 
@@ -136,44 +156,20 @@ FLEET_KEY = Key(
 )
 INCLUDE_KEY = Key(INCLUDE, Kind.TEXTS, "Files to read together with this one; paths are relative to it.", is_path=True)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
-# By field of EngineOptions.
-ENGINE = {flag.key: of_flag(flag) for flag in create_options.ENGINE_FLAGS}
 COMMON: Mapping[str, Key] = {
     key.name: key
     for key in (
         Key(DRIVER, Kind.TEXT, "Where the host comes from."),
         Key(GROUPS, Kind.TEXTS, "The host's groups. The settings of a later group win.", default=()),
         Key(
-            LABELS,
-            Kind.LABELS,
-            "Labels of the machine and its engine, in addition to those of its groups and the defaults.",
+            LABELS, Kind.LABELS, "Labels of the machine and its engine; those of its groups and the defaults are added."
         ),
         Key(SWARM, Kind.TEXT, "The host's role in the fleet's Swarm.", choices=ROLES),
-        *map(of_flag, create_options.CERTIFICATES),
-        *ENGINE.values(),
-        of_flag(create_options.ENV_FILE),
-        *map(
-            of_flag,
-            (create_options.NO_TLS, create_options.NO_PROVISION, create_options.NO_CONTEXT, create_options.STRICT),
-        ),
-        of_flag(create_options.ADDRESS),
-        of_flag(create_options.ACCESS_LIFETIME),
-        replace(of_flag(create_options.JUMP), check=check_jump),
-        *map(of_flag, (*create_options.LOGIN_SECRETS, create_options.HOST_KEY)),
+        *map(of_flag, FLAGS),
     )
 }
-# Not for drivers without hosts.
-FOR_HOSTS = frozenset(
-    option.name
-    for option in (
-        create_options.ENV_FILE,
-        create_options.JUMP,
-        *create_options.LOGIN_SECRETS,
-        create_options.HOST_KEY,
-        create_options.STRICT,
-        create_options.NO_PROVISION,
-    )
-).union(key.name for key in ENGINE.values())
+# By field of EngineOptions.
+ENGINE = {flag.key: COMMON[flag.name] for flag in create_options.ENGINE_FLAGS}
 
 
 def of_option(driver: str, option: Option) -> Key:
@@ -228,11 +224,6 @@ def settings_of(machine: Machine | MachineSpec, engine: EngineOptions) -> dict[s
         create_options.ACCESS_LIFETIME.name: machine.lifetime,
         create_options.JUMP.name: machine.jump,
     }
-
-
-def short_key(key: str) -> str:
-    """Return today's name for docker-machine's names of generic's options."""
-    return key.removeprefix("generic-")
 
 
 class Drivers:

@@ -120,7 +120,8 @@ class HostReader:
             elif key.startswith(OF_LABEL):
                 self.faults.unknown(place(entry.key), key, keys.COMMON, OPTION)
             else:
-                settings[keys.short_key(key)] = entry
+                # docker-machine's names of generic's options.
+                settings[key.removeprefix("generic-")] = entry
         return settings
 
     def labels(self, node: Node) -> Entries:
@@ -182,7 +183,10 @@ class HostReader:
             for key, setting in settings.items()
             if key.startswith(OF_LABEL)
         }
-        addresses = values.get(ADDRESS.name)
+        addresses, jump = values.get(ADDRESS.name), keys.typed_jump(str(values.get(JUMP, "")))
+        # A shared jump host does not apply to itself.
+        if machine_of(jump) == name and JUMP not in own:
+            jump = ""
         spec = MachineSpec(
             driver.name,
             self.options(name, entry, driver, settings, values),
@@ -191,7 +195,7 @@ class HostReader:
             self.engine(settings, values),
             not values.get(create_options.NO_PROVISION.name),
             not values.get(create_options.NO_CONTEXT.name),
-            jump_of(name, own, values),
+            jump,
             parse_addresses(addresses) if isinstance(addresses, tuple) else (),
             str(values.get(ACCESS_LIFETIME.name, "")),
         )
@@ -305,16 +309,6 @@ def with_address(settings: Entries, driver: DriverKeys, member: Member) -> Entri
                 option.check(member.value)
                 settings = {**settings, key: MapEntry(member, member)}
     return settings
-
-
-def jump_of(name: str, own: Entries, values: Values) -> str:
-    """Return a jump host with its type, or ""."""
-    text = str(values.get(JUMP, ""))
-    if text.lower() in {"", keys.NO_JUMP}:
-        return ""
-    jump = keys.typed_jump(text)
-    # A shared jump host does not apply to itself.
-    return jump if machine_of(jump) != name or JUMP in own else ""
 
 
 def as_written(settings: Entries) -> dict[str, str]:
