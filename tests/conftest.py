@@ -38,7 +38,7 @@ pytest_plugins = [
 ]
 
 # The machines that CI runs on are slow at times; a slow example is not a wrong one. Each run draws other examples.
-settings.register_profile("machinectl", deadline=None, print_blob=True, max_examples=50)
+settings.register_profile("machinectl", deadline=None, print_blob=True, max_examples=30)
 settings.load_profile("machinectl")
 
 

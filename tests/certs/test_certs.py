@@ -249,7 +249,7 @@ def test_what_is_not_pem_is_refused(data: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_damaged_files_are_refused_and_nothing_else_happens(data: st.DataObject) -> None:
     files = [CA.certificate, CLIENT.certificate, CLIENT.key]
     which = data.draw(st.integers(0, 2))

@@ -29,7 +29,7 @@ ours = st.dictionaries(st.sampled_from(["hosts", "tlsverify", "live-restore", "l
 
 
 @given(configs, ours)
-@settings(max_examples=80)
+@settings(max_examples=30)
 def test_other_keys_stay_as_they_were_and_where_they_were(there: dict[str, Any], our: dict[str, Any]) -> None:
     text = daemon_json.dump(there, None)
     after = daemon_json.parse_config(daemon_json.dump({**daemon_json.parse_config(text, "f"), **our}, text), "f")
@@ -41,7 +41,7 @@ def test_other_keys_stay_as_they_were_and_where_they_were(there: dict[str, Any],
 
 
 @given(configs, ours)
-@settings(max_examples=80)
+@settings(max_examples=30)
 def test_what_was_put_in_comes_out_again(there: dict[str, Any], our: dict[str, Any]) -> None:
     assert daemon_json.put_back({**there, **our}, there, our) == there
 

@@ -106,7 +106,7 @@ hosts = st.lists(
 
 
 @given(st.lists(words.filter(lambda word: not word.startswith("--tls") and word != "'-H'"), max_size=6), hosts)
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
     others: list[str], given_hosts: list[list[str]]
 ) -> None:
@@ -117,7 +117,7 @@ def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_word_that_we_quote_is_read_back_as_itself(text: str) -> None:
     quoted = docker_unit.quote_for_systemd(f"x{text}")
     assert [docker_unit.unquote(word) for word in docker_unit.WORD.findall(quoted)] == [f"x{text}"]

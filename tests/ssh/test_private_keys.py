@@ -73,7 +73,7 @@ def test_a_file_that_is_no_key_is_named_for_what_it_is(tmp_path: Path, text: str
         private_keys.load_key(str(path))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_a_damaged_key_is_an_error_never_a_crash(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     directory = tmp_path_factory.getbasetemp() / "damaged"
