@@ -70,7 +70,7 @@ def run_remote_script(
 
 def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
-    from machinectl.ssh.connection_failures import connect_error
+    from machinectl.ssh.ssh_errors import connect_error
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 # The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It differs from the address and the machine's
 # name, so that the pin survives a change of these.
 PIN = "machinectl"
+
+# OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
+NAME = r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*"
 
 
 class SSHEndpoint(Frozen):
@@ -49,3 +54,7 @@ def ssh_command(
     login = ["-l", user] if user else []
     address = ["-p", str(port)] if port else []
     return ["ssh", *options, *login, *address, host, *arguments]
+
+
+def is_plain_name(name: str) -> bool:
+    return bool(re.fullmatch(NAME, name)) and name.isprintable()

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 from machinectl.errors import Hint
 from machinectl.process_streams import Stdin
 from machinectl.ssh import framing
-from machinectl.ssh.connection_failures import instead_of_commands
 from machinectl.ssh.framing import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult, is_signalled, status_text
-from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, SSHError, command_timeout, shell_ended
+from machinectl.ssh.ssh_errors import (
+    CommandFailed,
+    ConnectionLost,
+    SSHError,
+    command_timeout,
+    instead_of_commands,
+    shell_ended,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import time
 
 from machinectl.errors import Hint, UsageError
 from machinectl.process_streams import find_program
-from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
+from machinectl.ssh.destination import Jump, SSHEndpoint, is_plain_name, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.value_classes import Frozen
 
@@ -31,8 +31,6 @@ ALIVE_COUNT = 3
 # ssh -G runs the commands of `Match exec`, and may look up names. Seconds.
 QUERY_TIMEOUT = 30.0
 
-# OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
-NAME = r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*"
 # OpenSSH's defaults, without sk keys, which need their token and an agent.
 DEFAULTS: Options = {
     "identityfile": ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"],
@@ -141,10 +139,6 @@ def check_ssh_user(user: str) -> None:
     """Refuse a name that ssh or a shell would misread."""
     if not is_plain_name(user):
         raise UsageError(f"{user!r} is not a user's name", Hint("Give it as ssh takes it"))
-
-
-def is_plain_name(name: str) -> bool:
-    return bool(re.fullmatch(NAME, name)) and name.isprintable()
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:

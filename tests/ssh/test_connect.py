@@ -121,7 +121,7 @@ def test_a_handshake_that_stops_half_way() -> None:
 
     with listening(greet) as port:
         error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)
-    assert "did not finish the handshake within 0 s" in error.cause
+    assert "did not finish the login within 0 s" in error.cause
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64])

@@ -297,14 +297,14 @@ def after_greeting(*payloads: bytes) -> Behaviour:
     return saying(GREETING, *(packet(payload) for payload in payloads))
 
 
-HANDSHAKE = "during the handshake"
+GREETS_NOT, HANDSHAKE = "took the connection", "before the end of the login"
 ENDING: dict[str, tuple[Behaviour, str]] = {
-    "closes": (saying(), HANDSHAKE),
-    "another protocol": (saying(b"220 mail.example.org ESMTP\r\n"), HANDSHAKE),
-    "MaxStartups": (saying(b"Exceeded MaxStartups\r\n"), HANDSHAKE),
-    "escapes": (saying(ESCAPES + b"\n"), HANDSHAKE),
-    "a huge line": (saying(b"A" * 10_000_000), "the handshake"),
-    "half a greeting": (saying(b"SSH-2.0-Op"), HANDSHAKE),
+    "closes": (saying(), GREETS_NOT),
+    "another protocol": (saying(b"220 mail.example.org ESMTP\r\n"), GREETS_NOT),
+    "MaxStartups": (saying(b"Exceeded MaxStartups\r\n"), GREETS_NOT),
+    "escapes": (saying(ESCAPES + b"\n"), GREETS_NOT),
+    "a huge line": (saying(b"A" * 10_000_000), GREETS_NOT),
+    "half a greeting": (saying(b"SSH-2.0-Op"), GREETS_NOT),
     "version 1": (saying(b"SSH-1.5-old\r\n"), "is incompatible with our SSH"),
     "a packet of 4 GB": (saying(GREETING + packet(b"", length=0xFFFFFFF4)), HANDSHAKE),
     "leaves politely": (after_greeting(disconnect(ESCAPES)), HANDSHAKE),
@@ -313,7 +313,7 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
         after_greeting(kexinit(), bytes([REPLY]) + text(text(ESCAPES)) + text(b"\x09" + bytes(31)) + text(b"")),
         HANDSHAKE,
     ),
-    "a wrong MAC": (unencrypted(b"\x5a" * 4096), "log in"),
+    "a wrong MAC": (unencrypted(b"\x5a" * 4096), "login"),
     "closes at the login": (agreeing(lambda transport: transport.close()), "ended the connection"),
     "half an answer": (answering(bytes([AUTH_FAILURE, 0])), "login"),
     "accepts a thousand ways": (answering(failure(b"a" * 60 + b",password" * 5000)), "refuses the login"),
@@ -322,7 +322,7 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
         answering(bytes([AUTH_BANNER]) + text(ESCAPES) + text(b""), failure(b"publickey")),
         "it accepts publickey",
     ),
-    "asks without end": (asking(question(b"Password:")), "log in"),
+    "asks without end": (asking(question(b"Password:")), "login"),
     "asks 4 billion questions at once": (asking(question(number=MANY)), "login"),
     "names 4 billion extensions": (answering(bytes([EXT_INFO]) + struct.pack(">I", MANY)), "without end"),
     "runs nothing": (agreeing(run=None), "opens no session"),

@@ -33,10 +33,8 @@ class NeedsPassphrase(Exception):
 
 def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
     """Raises FileNotFoundError, NeedsPassphrase, or SSHError for a file that is no key, or one of another kind."""
-    # Each takes 80 ms to load, and most keys have a public half beside them.
+    # It takes 80 ms to load, and most keys have a public half beside them.
     import paramiko
-
-    from machinectl.certs.openssh_key import openssh_key
 
     data, text = read_key_file(path), ""
     try:
@@ -54,9 +52,34 @@ def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
     raise unusable_key(path, why, Hint("Let the agent hold it", "ssh-add", path))
 
 
+def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
+    """Return an unencrypted OpenSSH key. Raises ValueError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
+    load = serialization.load_ssh_private_key if OPENSSH in pem else serialization.load_pem_private_key
+    try:
+        key = load(pem, secret)
+        return key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+    except (TypeError, UnsupportedAlgorithm, AttributeError) as exc:
+        # AttributeError: cryptography 43, for a key on a token.
+        raise ValueError(exc) from exc
+
+
 def is_encrypted(data: bytes) -> bool:
     """Formats other than OpenSSH's name the encryption in text."""
     return b"ENCRYPTED" in data or (OPENSSH in data and UNENCRYPTED not in data)
+
+
+def is_locked(path: str) -> bool:
+    """Return whether a key file needs a passphrase; who uses it finds out what else is wrong with it."""
+    try:
+        return is_encrypted(read_file(path))
+    except OSError:
+        return False
 
 
 def unlocked(path: str, credentials: Credentials, console: Console, unlock: Callable[[str], Key]) -> Key:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import sys
 import threading
 import time
@@ -17,11 +16,10 @@ import paramiko
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.process_streams import CHUNK, GRACE, Feeder, Input, Limits, Stdin
-from machinectl.ssh.connection_failures import LONGEST_SAID, no_session
 from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.session import SSHSession, Transfer
-from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, command_timeout
+from machinectl.ssh.ssh_errors import LONGEST_SAID, ConnectionLost, SSHError, command_timeout, no_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,15 +32,6 @@ POLL = 1.0
 # one that ended.
 LOOK_SECONDS = 0.01
 PAUSES = (0.02, 0.1, 0.5)
-
-
-def native_session(session: SSHSession) -> NativeSession:
-    """Raises SSHError for a session of the system's ssh."""
-    if isinstance(session, NativeSession):
-        return session
-    raise SSHError(
-        f"The system's ssh has logged in at {session.settings.address}", Hint("Run it again with --native-ssh")
-    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -64,11 +53,10 @@ class NativeSession(SSHSession):
                 raise (command_timeout(self.settings.address, timeout) if self._is_alive() else self._lost()) from exc
         raise AssertionError
 
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return 255 if the status is unknown. Raises ConnectionLost."""
+    def check_alive(self) -> None:
+        """Raises ConnectionLost."""
         if not self._is_alive():
             raise self._lost()
-        return channel.exit_status if channel.exit_status >= 0 else 255
 
     def _transfer(self, given: Transfer) -> int | None:
         limits = Limits(given.stop, given.timeout)
@@ -187,28 +175,27 @@ def failure_reason(failure: BaseException | None) -> str:
 
 
 def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
-    """Return the exit status.
+    """Return the exit status, 255 if it is unknown.
 
     As with ssh, only a shell gets a terminal, if stdin is one. Spaces join a command's words.
     """
-    wants_terminal = not command and sys.stdin.isatty()
     try:
-        own = native_session(session)
+        own = cast("NativeSession", session)
         channel = own.open_channel()
         with contextlib.ExitStack() as stack:
             stack.callback(channel.close)
-            if wants_terminal:
-                columns, rows = os.get_terminal_size(sys.stdin.fileno())
-                channel.get_pty(os.environ.get("TERM", "dumb"), columns, rows)
-                stack.enter_context(raw_terminal())
-                stack.enter_context(following_size(channel))
             if command:
                 channel.exec_command(" ".join(command))
             else:
+                if sys.stdin.isatty():
+                    columns, rows = os.get_terminal_size(sys.stdin.fileno())
+                    channel.get_pty(os.environ.get("TERM", "dumb"), columns, rows)
+                    stack.enter_context(raw_terminal())
                 channel.invoke_shell()
             stdin = Stdin(input=Input(sys.stdin.fileno(), shared=False))
             pass_on(channel, Transfer(stdin, Printer()), Limits(None, None))
-            return own.exit_status(channel)
+            own.check_alive()
+            return channel.exit_status if channel.exit_status >= 0 else 255
     except (paramiko.SSHException, EOFError) as exc:
         raise SSHError(
             f"The shell at {session.settings.address} failed: {failure_reason(exc)}", Hint("Try again with --debug")
@@ -237,18 +224,3 @@ def raw_terminal() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def following_size(channel: paramiko.Channel) -> Iterator[None]:
-    def tell() -> None:
-        columns, rows = os.get_terminal_size(sys.stdin.fileno())
-        with contextlib.suppress(*FAILURES):
-            channel.resize_pty(columns, rows)
-
-    # In a thread: the signal may arrive while this one holds paramiko's send lock.
-    before = signal.signal(signal.SIGWINCH, lambda *_: threading.Thread(target=tell, daemon=True).start())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGWINCH, before)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.process_streams import run_streamed
-from machinectl.ssh.connection_failures import UNREACHABLE
 from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, JUMP_LOG, WITH_INPUT, openssh_command, option_words
 from machinectl.ssh.session import SSHSession
-from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
+from machinectl.ssh.ssh_errors import UNREACHABLE, ConnectionLost, SSHError
 from machinectl.ssh.ssh_settings import DEFAULTS, choose_settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import os
 import re
 
 from machinectl.errors import Hint, one_line
-from machinectl.ssh import connection_failures
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded, SSHError, Unsupported
+from machinectl.ssh import ssh_errors
+from machinectl.ssh.ssh_errors import LoginRefused, NotForwarded, SSHError, Unsupported
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
@@ -60,7 +60,6 @@ class LoginLog(Frozen):
     is_key_unknown = Shows(r"^No \S+ host key is known for .* and you have requested strict checking\.$")
     is_logged_in = Shows(r"^(?:debug1: )?(?:Authenticated to |Authentication succeeded )")
     by_password = Shows(r'^Authenticated to .* using "password"\.$')
-    is_partial = Shows(r"^(?:debug1: )?Authenticated .*with partial success\.$")
     is_denied = Shows(r"^(?:\S+@\S+: )?Permission denied \(")
     is_silent = Shows(r"^Timeout, server .* not responding\.")
     # Why a jump host does not lead on.
@@ -137,14 +136,8 @@ class LoginLog(Frozen):
     @property
     def accepted(self) -> str:
         """Return the last key that the server has accepted, "" if none."""
-        offered = r"^debug1: Offering (?:\S+ )?public key: (?P<key>.*)$"
-        last = found = ""
-        for match in re.finditer(rf"{offered}|^debug1: (?P<accepts>Server accepts key: )", self.text, re.MULTILINE):
-            if match["accepts"]:
-                found = last
-            else:
-                last = key_label(match["key"])
-        return found
+        before, _, _ = self.text.rpartition("\ndebug1: Server accepts key: ")
+        return LoginLog(before).offered[-1] if before else ""
 
     @property
     def closed(self) -> str | None:
@@ -186,16 +179,13 @@ def read_log(path: str) -> LoginLog:
 
 # Keys that ssh could not use, each with the reason.
 UNUSABLE = r'^(?:Load key|sign_and_send_pubkey: signing failed for \S+) "(.+)"(?: from agent)?: (.+)$'
-ERRNOS = {
-    os.strerror(number): number for number in (errno.ECONNREFUSED, errno.ETIMEDOUT, *connection_failures.UNREACHABLE)
-}
+ERRNOS = {os.strerror(number): number for number in (errno.ECONNREFUSED, errno.ETIMEDOUT, *ssh_errors.UNREACHABLE)}
 
 
 def login_refusal(settings: Settings, log: LoginLog, answers: Sequence[str], unused: Sequence[str]) -> LoginRefused:
     """`answers` were tried beside keys; `unused` are keys, each with the reason."""
     unused = [*(f"{key[0]} ({key[1]})" for key in log.all(UNUSABLE)), *unused]
-    accepted = log.accepted if log.is_partial else ""
-    return connection_failures.login_refused(settings, [*log.offered, *answers], unused, log.methods, accepted)
+    return ssh_errors.login_refused(settings, [*log.offered, *answers], unused, log.methods)
 
 
 def connection_error(
@@ -207,42 +197,35 @@ def connection_error(
     why = one_line(log.last_line)
     if log.find(r"^Unable to negotiate with "):
         hint = Hint("Update OpenSSH, on the host or here") | Hint("or see https://www.openssh.com/legacy.html")
-        return Unsupported(f"{connection_failures.place(settings)} is incompatible with our SSH: {why}", hint)
+        return Unsupported(f"{ssh_errors.place(settings)} is incompatible with our SSH: {why}", hint)
     if not log.has_greeting:
-        return connection_failures.greeting_error(settings, log.first_line, is_late=is_late or log.is_late)
-    if log.find(r"^KnownHostsCommand.* failed"):
-        return HostKeyRefused(
-            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted",
-            Hint("Try it", settings.known_hosts_command),
-        )
-    ended = "" if is_late or log.is_late else log.closed or why or "it was closed"
-    if not log.fingerprint:
-        return connection_failures.handshake_error(settings, ended)
+        return ssh_errors.greeting_error(settings, log.first_line, is_late=is_late or log.is_late)
     if log.closed is not None and log.is_key_proved:
-        return connection_failures.cut_off(settings, [*log.offered, *answers], said)
-    if log.closed is not None or is_late:
-        return connection_failures.lost_during_login(settings, ended)
+        return ssh_errors.cut_off(settings, [*log.offered, *answers], said)
+    if log.closed is not None or is_late or not log.fingerprint:
+        ended = "" if is_late or log.is_late else log.closed or why or "it was closed"
+        return ssh_errors.login_error(settings, ended)
     cause = f"The login at {settings.address} failed: {why or 'ssh gives no reason'}"
-    return SSHError(cause, connection_failures.see_ssh(settings))
+    return SSHError(cause, ssh_errors.see_ssh(settings))
 
 
 def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError | None:
     if log.unresolved:
-        return connection_failures.unresolved(settings, log.unresolved)
+        return ssh_errors.unresolved(settings, log.unresolved)
     if log.unconnected:
         why = log.unconnected[2]
         failure = OSError(ERRNOS[why], why) if why in ERRNOS else OSError(why)
-        error = connection_failures.connect_error(settings, failure)
+        error = ssh_errors.connect_error(settings, failure)
         error.__cause__ = failure
         return error
     last = one_line("".join(said.strip().splitlines()[-1:]))
     if settings.proxy_command and not log.has_greeting:
-        what = f"The ProxyCommand does not lead to {connection_failures.place(settings)}{last and f': {last}'}"
+        what = f"The ProxyCommand does not lead to {ssh_errors.place(settings)}{last and f': {last}'}"
         return NotForwarded(what, Hint("Try it", settings.proxy_command))
     if log.find(r"^debug1: (?:Connecting to|Executing proxy command)"):
         return None
     cause = f"ssh cannot connect to {settings.address}: {one_line(log.last_line) or last}"
-    return SSHError(cause, connection_failures.see_ssh(settings))
+    return SSHError(cause, ssh_errors.see_ssh(settings))
 
 
 def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
@@ -260,7 +243,7 @@ def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
         # ssh itself knows only that nothing comes through.
         late = f" within {settings.connect_timeout:.0f} s" if log.is_late else ""
         return NotForwarded(
-            f"The jump host {jump} did not lead to {connection_failures.place(settings)}{late}",
+            f"The jump host {jump} did not lead to {ssh_errors.place(settings)}{late}",
             Hint("See why", f"ssh -v {settings.login_options} true"),
         )
-    return connection_failures.greeting_error(settings, log.first_line, is_late=log.is_late)
+    return ssh_errors.greeting_error(settings, log.first_line, is_late=log.is_late)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.connection_failures import no_session
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
+from machinectl.ssh.ssh_errors import no_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

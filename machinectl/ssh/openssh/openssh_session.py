@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.ssh.connection_failures import PASSWORD_METHODS, advise_on_jump_host, not_forwarded, see_ssh
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
@@ -25,10 +24,14 @@ from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
 from machinectl.ssh.session import SSHLogin, SSHSession
 from machinectl.ssh.ssh_errors import (
+    PASSWORD_METHODS,
     ConnectionLost,
     HostKeyRefused,
     SSHError,
     Unsupported,
+    advise_on_jump_host,
+    not_forwarded,
+    see_ssh,
 )
 
 if TYPE_CHECKING:

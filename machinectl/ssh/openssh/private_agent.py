@@ -7,9 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import read_file
 from machinectl.process_streams import query_program
-from machinectl.ssh.keys.private_keys import NeedsPassphrase, is_encrypted, read_public_key, unlocked, unusable_key
+from machinectl.ssh.keys.private_keys import NeedsPassphrase, is_locked, read_public_key, unlocked, unusable_key
 from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
 from machinectl.ssh.ssh_errors import NoKey, SSHError
 
@@ -129,15 +128,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def is_locked(path: str) -> bool:
-    """Return whether a key file needs a passphrase; ssh says what else is wrong with it."""
-    try:
-        text = read_file(path)
-    except OSError:
-        return False
-    return is_encrypted(text)
 
 
 def check_named_key(path: str, agent: str) -> None:
