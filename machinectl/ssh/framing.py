@@ -201,10 +201,6 @@ class ScriptOutput:
         self._first: bytes | None = b"" if numbered else None
         # 0 if unknown.
         self.process = 0
-        # The outer shell's exit status: -1 if unknown, None after a stop or a timeout.
-        self.shell_status: int | None = -1
-        # Whether we stopped the script, but the host did not confirm it.
-        self.may_run = False
 
     @property
     def started(self) -> bool:

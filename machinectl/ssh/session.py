@@ -6,7 +6,6 @@ import contextlib
 import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import Hint
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeys
-    from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
 
 # Length of the end of the output to search for the last line, in bytes.
@@ -93,11 +91,37 @@ class ScriptRunner(ABC):
         secret: bool = False,
         write: WriteOutput | None = None,
     ) -> CommandResult:
-        lines, shown = partial(self.frame, script), f"{self.prefix}{shown or script}"
-        output = self.session.collect(lines, shown, input, timeout, secret=secret, write=write)
+        session, address, mark = self.session, self.session.settings.address, secrets.token_hex(16)
+        output = CollectedOutput(mark, write)
+        session.trace_command(f"{self.prefix}{shown or script}")
+        stdin = Stdin(self.frame(script, mark).encode(errors="surrogateescape") + input)
+        status = session.transfer(Transfer(stdin, output, timeout=timeout))
+        if output.is_too_long:
+            raise SSHError(
+                f"{address} answered a command with more than {MOST_OUTPUT >> 20} MB, which was stopped",
+                Hint("See which command: --debug")
+                | Hint("And what it prints at a login", f"ssh {session.settings.login_options} true"),
+            )
+        if status is None:
+            if output.noise and not output.started and not session.runs_scripts:
+                raise instead_of_commands(session.settings, output.noise)
+            raise command_timeout(address, timeout)
+        output.finish()
+        session.runs_scripts = session.runs_scripts or output.started
+        if output.status is None:
+            session.check_alive()
+        for stream in (output.stdout, output.stderr):
+            if stream and session.trace and not secret:
+                session.trace(stream.decode(errors="replace").rstrip("\n"))
         if not output.started:
             raise self.refusal(output.noise)
-        return command_result(output, self.session.settings.address, check=check)
+        last = last_line(output.stderr)
+        if output.status is None:
+            raise shell_ended(address, last)
+        result = CommandResult(output.status, output.stdout, output.stderr)
+        if check and result.status != 0:
+            raise CommandFailed(f"{address}: {last or 'a command failed'} ({status_text(result.status)})", result)
+        return result
 
     def follow(
         self,
@@ -109,13 +133,40 @@ class ScriptRunner(ABC):
     ) -> int | None:
         """Run a user's script in a login environment, or as root in sudo's; pass on its output, and return its status.
 
-        Return None on `stop`, after the script has ended. Raises SSHError.
+        On `stop`, end the script, and return None. Raises SSHError.
         """
-        self.session.trace_command(f"{self.prefix}{script}")
-        output = self.session.stream(partial(self.frame, script, streamed=True), self, write, stop, input)
-        if not output.started and output.shell_status is not None:
+        session, address, mark, may_run = self.session, self.session.settings.address, secrets.token_hex(16), False
+        output = ScriptOutput(mark, write)
+        session.trace_command(f"{self.prefix}{script}")
+
+        def end() -> None:
+            nonlocal may_run
+            if output.process:
+                may_run = True
+                with contextlib.suppress(SSHError):
+                    ended = self.run(end_command(output.process), timeout=END_SECONDS, check=False)
+                    may_run = ended.status != 0
+
+        first, line = framing.split_streamed(self.frame(script, mark, streamed=True))
+        # Nothing that another attempt needs is read before.
+        stdin = Stdin(first, line, input, is_ready=lambda: output.is_ready, ready_within=session.ready_within)
+        status = session.transfer(Transfer(stdin, output, stop, end))
+        session.runs_scripts = session.runs_scripts or output.started
+        if not output.started and status is not None:
             raise self.refusal(output.noise)
-        return self.session.final_status(output)
+        if may_run:
+            raise SSHError(
+                f"{address} did not confirm that it ended a command that timed out",
+                Hint("It may still be running there; on the host", "ps -ef"),
+            )
+        if status is None or output.status is not None:
+            return status if status is None else output.status
+        output.finish()
+        if not output.is_complete:
+            if is_signalled(status):
+                return status
+            session.check_alive()
+        raise shell_ended(address)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -159,91 +210,17 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
     def refusal(self, said: str) -> SSHError:
         return instead_of_commands(self.settings, said)
 
-    def stream(
-        self,
-        lines: Callable[[str], str],
-        runner: Runner,
-        write: WriteOutput,
-        stop: StopEvent,
-        given: Input | None,
-    ) -> ScriptOutput:
-        """Run the script `lines(mark)`, and pass on its output. On `stop`, `runner` ends it."""
-        mark = secrets.token_hex(16)
-        output = ScriptOutput(mark, write)
-
-        def end() -> None:
-            if output.process:
-                output.may_run = True
-                with contextlib.suppress(SSHError):
-                    ended = runner.run(end_command(output.process), timeout=END_SECONDS, check=False)
-                    output.may_run = ended.status != 0
-
-        first, line = framing.split_streamed(lines(mark))
-        # Nothing that another attempt needs is read before.
-        stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=self.ready_within)
-        output.shell_status = self._transfer(Transfer(stdin, output, stop, end))
-        self.runs_scripts = self.runs_scripts or output.started
-        return output
-
-    def collect(
-        self,
-        lines: Callable[[str], str],
-        shown: str,
-        data: bytes,
-        timeout: float,
-        *,
-        secret: bool = False,
-        write: WriteOutput | None = None,
-    ) -> CollectedOutput:
-        """Run the script `lines(mark)` with `data` as input; trace it as `shown`. Raises SSHError."""
-        mark = secrets.token_hex(16)
-        output = CollectedOutput(mark, write)
-        self.trace_command(shown)
-        stdin = Stdin(lines(mark).encode(errors="surrogateescape") + data)
-        output.shell_status = self._transfer(Transfer(stdin, output, timeout=timeout))
-        if output.is_too_long:
-            raise SSHError(
-                f"{self.settings.address} answered a command with more than {MOST_OUTPUT >> 20} MB, which was stopped",
-                Hint("See which command: --debug")
-                | Hint("And what it prints at a login", f"ssh {self.settings.login_options} true"),
-            )
-        if output.shell_status is None:
-            if output.noise and not output.started and not self.runs_scripts:
-                raise instead_of_commands(self.settings, output.noise)
-            raise command_timeout(self.settings.address, timeout)
-        output.finish()
-        self.runs_scripts = self.runs_scripts or output.started
-        if output.status is None and not self._is_alive():
-            raise self._lost()
-        for stream in (output.stdout, output.stderr):
-            if stream and self.trace and not secret:
-                self.trace(stream.decode(errors="replace").rstrip("\n"))
-        return output
-
     def trace_command(self, shown: str) -> None:
         if self.trace:
             self.trace(f"{self.settings.login}$ {shown}")
 
-    def final_status(self, output: ScriptOutput) -> int | None:
-        """Return None if the script was stopped. Raises SSHError without a status."""
-        address, status = self.settings.address, output.shell_status
-        if output.may_run:
-            raise SSHError(
-                f"{address} did not confirm that it ended a command that timed out",
-                Hint("It may still be running there; on the host", "ps -ef"),
-            )
-        if status is None or output.status is not None:
-            return status if status is None else output.status
-        output.finish()
-        if not output.is_complete:
-            if is_signalled(status):
-                return status
-            if not self._is_alive():
-                raise self._lost()
-        raise shell_ended(address)
+    def check_alive(self) -> None:
+        """Raises ConnectionLost."""
+        if not self._is_alive():
+            raise self._lost()
 
     @abstractmethod
-    def _transfer(self, given: Transfer) -> int | None:
+    def transfer(self, given: Transfer) -> int | None:
         """Run LOGIN_COMMAND, and return the shell's status: -1 if unknown, None at a limit. Raises SSHError."""
 
     @abstractmethod
@@ -255,17 +232,6 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
             f"The connection to {self.settings.address} was lost ({why})",
             Hint("When it is back, run the same command again; try", f"ssh {self.settings.login_options} true"),
         )
-
-
-def command_result(output: CollectedOutput, address: str, *, check: bool) -> CommandResult:
-    """Raises CommandFailed, or SSHError if something else ended the script."""
-    last = last_line(output.stderr)
-    if output.status is None:
-        raise shell_ended(address, last)
-    result = CommandResult(output.status, output.stdout, output.stderr)
-    if check and result.status != 0:
-        raise CommandFailed(f"{address}: {last or 'a command failed'} ({status_text(result.status)})", result)
-    return result
 
 
 def last_line(stream: bytes) -> str:

@@ -85,11 +85,6 @@ class Settings(Frozen):
         return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
-    def silence(self) -> str:
-        """Say why a connection without an answer is lost."""
-        return f"no sign of life for {self.alive_interval * max(1, self.alive_count):.0f} s"
-
-    @property
     def address(self) -> str:
         """For messages, with a port other than 22."""
         host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
@@ -215,7 +210,7 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         keys=(os.path.expanduser(endpoint.key),) if endpoint.key else tuple(keys),
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
-        agent=agent_socket(options, tokens),
+        agent=agent_socket(option("identityagent", "SSH_AUTH_SOCK"), tokens),
         proxy_jump="" if endpoint.jump else option("proxyjump"),
         proxy_command="" if endpoint.jump else replace_tokens(option("proxycommand"), tokens),
         known_hosts=tuple(path for each in known_hosts if os.path.isfile(path := expand_path(each.strip('"'), tokens))),
@@ -230,11 +225,8 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     )
 
 
-def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
-    """IdentityAgent may be a path, $VARIABLE, SSH_AUTH_SOCK or none."""
-    value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
-    if value.lower() == "none":
-        return ""
+def agent_socket(value: str, tokens: Mapping[str, str]) -> str:
+    """`value` is a path, $VARIABLE, SSH_AUTH_SOCK or ""."""
     if value == "SSH_AUTH_SOCK" or (value.startswith("$") and not value.startswith("${")):
         return os.environ.get(value.removeprefix("$"), "")
     return expand_path(value, tokens)

@@ -22,24 +22,16 @@ if TYPE_CHECKING:
 
 from tests.support.sshd import SSHConfig, Sshd
 
-PINNED = [
-    "-o",
+PINNED = (
     'UserKnownHostsFile="/store/machines/orionbox/known_hosts"',
-    "-o",
     "GlobalKnownHostsFile=/dev/null",
-    "-o",
     "HostKeyAlias=machinectl",
-    "-o",
     "StrictHostKeyChecking=yes",
-    "-o",
     "UpdateHostKeys=no",
-    "-o",
     "KnownHostsCommand=none",
-    "-o",
     "VerifyHostKeyDNS=no",
-    "-o",
     "NoHostAuthenticationForLocalhost=no",
-]
+)
 
 
 def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
@@ -49,7 +41,7 @@ def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
     )
     assert command == [
         "ssh",
-        *PINNED,
+        *(word for option in PINNED for word in ("-o", option)),
         *("-o", "IdentitiesOnly=yes", "-o", 'IdentityFile="/store/machines/orionbox/id"'),
         *("-l", "ops", "-p", "2222", "192.168.0.29", "-A", "ls", "-l"),
     ]

@@ -130,21 +130,18 @@ def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch
     assert asked(ssh_config, SSHEndpoint("box"), SSHEndpoint("box")) == 2
 
 
-@pytest.mark.parametrize("host", ["", "-oProxyCommand=x", "a b", "a;b", "a\nb", "ops@box", "$(x)", "a/b"])
-def test_what_is_no_host_is_never_given_to_ssh(host: str) -> None:
+@pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b", "a;b", "a\nb", "$(x)", "a'b", "", "ops@box", "a/b"])
+def test_what_is_no_host_or_user_is_never_given_to_ssh(name: str) -> None:
     with pytest.raises(UsageError, match="not a host"):
-        read_settings(SSHEndpoint(host))
+        read_settings(SSHEndpoint(name))
+    if name not in {"", "ops@box", "a/b"}:
+        with pytest.raises(UsageError, match="not a user"):
+            read_settings(SSHEndpoint("box", name))
 
 
-@pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "a;b", "$(x)", "a'b"])
-def test_what_is_no_user_is_never_given_to_ssh(user: str) -> None:
-    with pytest.raises(UsageError, match="not a user"):
-        read_settings(SSHEndpoint("box", user))
-
-
+@pytest.mark.usefixtures("ssh_config")
 @pytest.mark.parametrize("host", ["box", "192.168.0.29", "fd00::29", "fe80::1%eth0", "a_b.example"])
-def test_hosts_addresses_are_taken(ssh_config: SSHConfig, host: str) -> None:
-    del ssh_config
+def test_hosts_addresses_are_taken(host: str) -> None:
     assert read_settings(SSHEndpoint(host)).hostname == host
 
 

@@ -77,7 +77,7 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
             moment()
         changed, commanded = True, False
 
-    transfer = SystemSession._transfer
+    transfer = SystemSession.transfer
 
     def run(session: SystemSession, given: Transfer) -> int | None:
         nonlocal changed, commanded
@@ -86,7 +86,7 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
         changed, commanded = False, True
         return transfer(session, given)
 
-    SystemSession._transfer = run  # type: ignore[assignment,method-assign]
+    SystemSession.transfer = run  # type: ignore[assignment,method-assign]
     sys.addaudithook(touched)
 
 

@@ -53,12 +53,7 @@ class NativeSession(SSHSession):
                 raise (command_timeout(self.settings.address, timeout) if self._is_alive() else self._lost()) from exc
         raise AssertionError
 
-    def check_alive(self) -> None:
-        """Raises ConnectionLost."""
-        if not self._is_alive():
-            raise self._lost()
-
-    def _transfer(self, given: Transfer) -> int | None:
+    def transfer(self, given: Transfer) -> int | None:
         limits = Limits(given.stop, given.timeout)
         start = partial(self._start, given.timeout or COMMAND_TIMEOUT)
         channel = given.stop.unless(start, close) if given.stop else start()

@@ -100,7 +100,7 @@ class DirectSession(SSHSession):
         self._status: int | None = None
         self._log = LoginLog("")
 
-    def _transfer(self, given: Transfer) -> int | None:
+    def transfer(self, given: Transfer) -> int | None:
         output, stop = given.output, given.stop
 
         def end(process: subprocess.Popen[bytes]) -> None:

@@ -282,14 +282,14 @@ class SystemSession(SSHSession):
     def control(self) -> str:
         return self.master.control
 
-    def _transfer(self, given: Transfer) -> int | None:
+    def transfer(self, given: Transfer) -> int | None:
         return self.master.run(given)
 
     def _is_alive(self) -> bool:
         return self.master.is_alive
 
     def _lost(self, why: str = "") -> ConnectionLost:
-        return super()._lost(why or (self.settings.silence if self.master.log.is_silent else "it was closed"))
+        return super()._lost(why or ("no sign of life" if self.master.log.is_silent else "it was closed"))
 
 
 def system_master(session: SSHSession) -> Master:

@@ -13,6 +13,7 @@ from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
 from machinectl.ssh.ssh_errors import NoKey, SSHError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import ExitStack
 
     from machinectl.console import Console
@@ -24,60 +25,14 @@ GUARD = 'echo; read end; kill "$SSH_AGENT_PID"'
 PATIENCE = 60.0
 
 
-class PrivateAgent:
-    def __init__(self, directory: str, stack: ExitStack) -> None:
-        """Start it. Raises MachineError."""
-        self._directory = directory
-        self.socket = os.path.join(directory, "agent")
-        command = ["ssh-agent", "-a", self.socket, "/bin/sh", "-c", GUARD]
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as exc:
-            raise MachineError(
-                f"ssh-agent cannot be started: {exc.strerror}", Hint("Install the OpenSSH client")
-            ) from exc
-        stack.callback(end, process)
-        if process.stdout:
-            process.stdout.readline()
-
-    def add(self, path: str, passphrase: str) -> bool:
-        """Return whether the passphrase unlocks the key."""
-        answers = iter([passphrase])
-        directory = os.path.join(self._directory, "unlocking")
-        os.makedirs(directory, exist_ok=True)
-        helper = AskPass(directory, lambda *_: next(answers, None))
-        try:
-            process = subprocess.Popen(
-                ["ssh-add", "-q", path],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **helper.environment, "SSH_AUTH_SOCK": self.socket},
-                start_new_session=True,
-            )
-            if process.stdout:
-                wait_for_output(process.stdout, [helper], PATIENCE, lambda: process.poll() is not None)
-            end(process)
-            return process.returncode == 0
-        finally:
-            helper.close()
-            os.unlink(os.path.join(directory, "question"))
-
-
 class LockedKeys:
-    """Unlocks keys with passphrases, once for all that we start."""
+    """Unlocks keys with passphrases, once for all that we start: an agent in the private `directory` holds them."""
 
     def __init__(self, directory: str, console: Console, stack: ExitStack) -> None:
         self._directory = directory
         self._console = console
         self._stack = stack
-        self._agent: PrivateAgent | None = None
+        self._socket = ""
 
     def unlock_known(self, hop: Hop) -> None:
         """Unlock keys whose passphrase is known, without a question."""
@@ -111,12 +66,41 @@ class LockedKeys:
         return True
 
     def _unlock(self, hop: Hop, path: str, passphrase: str) -> bool:
-        self._agent = self._agent or PrivateAgent(self._directory, self._stack)
-        is_open = self._agent.add(path, passphrase)
-        if is_open:
-            hop.agent = self._agent.socket
-            hop.tried_passphrases.append(path)
-        return is_open
+        """Return whether the passphrase unlocks the key. Raises MachineError without an ssh-agent."""
+        if not self._socket:
+            self._socket = os.path.join(self._directory, "agent")
+            agent = start(["ssh-agent", "-a", self._socket, "/bin/sh", "-c", GUARD], stdin=subprocess.PIPE)
+            self._stack.callback(end, agent)
+            agent.stdout.readline()  # type: ignore[union-attr]  # it is a pipe
+        answers = iter([passphrase])
+        directory = os.path.join(self._directory, "unlocking")
+        os.makedirs(directory, exist_ok=True)
+        helper = AskPass(directory, lambda *_: next(answers, None))
+        try:
+            environment = {**os.environ, **helper.environment, "SSH_AUTH_SOCK": self._socket}
+            adding = start(["ssh-add", "-q", path], environment)
+            wait_for_output(adding.stdout, [helper], PATIENCE, lambda: adding.poll() is not None)  # type: ignore[arg-type]
+            end(adding)
+        finally:
+            helper.close()
+            os.unlink(os.path.join(directory, "question"))
+        if adding.returncode != 0:
+            return False
+        hop.agent = self._socket
+        hop.tried_passphrases.append(path)
+        return True
+
+
+def start(
+    command: list[str], environment: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    try:
+        return subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=null, env=environment, start_new_session=True)
+    except OSError as exc:
+        raise MachineError(
+            f"{command[0]} cannot be started: {exc.strerror}", Hint("Install the OpenSSH client")
+        ) from exc
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
