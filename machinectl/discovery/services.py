@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.unauthenticated_ping import first_words, ping_plain, ping_tls
 from machinectl.errors import one_line
+from machinectl.ssh.destination import SSH_PORT
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
-from machinectl.ssh.ssh_settings import SSH_PORT
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from machinectl.url import with_port as url_with_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.ssh.ssh_settings import Settings as SSHSettings
+    from machinectl.ssh.destination import Settings as SSHSettings
 
 __all__ = [
     "TLS_PORT",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from machinectl.certs.openssh_key import openssh_key
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.fileset import read_regular_file
-from machinectl.ssh.keys.private_keys import openssh_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.process_streams import Input, StopEvent, WriteOutput
-    from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.destination import Settings, SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeys
-    from machinectl.ssh.ssh_settings import Settings
 
 # Length of the end of the output to search for the last line, in bytes.
 TAIL = 4096

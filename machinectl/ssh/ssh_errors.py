@@ -18,8 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.ssh.destination import Settings
     from machinectl.ssh.runner import CommandResult
-    from machinectl.ssh.ssh_settings import Settings
 
 # Enough for all login attempts, in characters.
 LONGEST = 1000

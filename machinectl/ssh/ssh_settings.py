@@ -10,9 +10,8 @@ import time
 
 from machinectl.errors import Hint, UsageError
 from machinectl.process_streams import find_program
-from machinectl.ssh.destination import Jump, SSHEndpoint, is_plain_name, ssh_command
+from machinectl.ssh.destination import Settings, SSHEndpoint, is_plain_name, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
-from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     # ssh_config's keywords in lower case, each with its values in order.
     Options = dict[str, list[str]]
 
-SSH_PORT = 22
 PORTS = range(1, 1 << 16)
 # Default ConnectTimeout for TCP and the greeting, in seconds: enough for a booting host or a bad link.
 CONNECT_TIMEOUT = 15.0
@@ -47,66 +45,6 @@ ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
 # How long an answer is valid, in seconds: one command reuses it, but a booting host may soon need another route
 # (`Match exec`).
 ANSWER_HOLDS = 10.0
-
-
-class Settings(Frozen):
-    """Named as in ssh_config(5); paths are expanded, "" means none."""
-
-    host: str
-    hostname: str
-    user: str
-    port: int
-    # IdentityFile, in order, with missing files.
-    keys: tuple[str, ...]
-    # The user named one key; try no others.
-    key_given: bool
-    # Use only `keys`, no other keys of the agent.
-    identities_only: bool
-    agent: str
-    proxy_jump: str
-    proxy_command: str
-    # Existing files of UserKnownHostsFile and GlobalKnownHostsFile.
-    known_hosts: tuple[str, ...]
-    host_key_alias: str
-    # yes, accept-new, no or ask.
-    strict_host_key_checking: str
-    revoked_host_keys: str
-    connect_timeout: float
-    alive_interval: float
-    alive_count: int
-    # Replaces `proxy_jump` and `proxy_command`, which are then "".
-    jump: Jump | None = None
-    # KnownHostsCommand with its tokens unexpanded.
-    known_hosts_command: str = ""
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether no jump host or proxy is in between."""
-        return not (self.jump or self.proxy_jump or self.proxy_command)
-
-    @property
-    def address(self) -> str:
-        """For messages, with a port other than 22."""
-        host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
-        return host if self.port == SSH_PORT else f"{host}:{self.port}"
-
-    @property
-    def known_names(self) -> list[str]:
-        """Names in known_hosts: one with a port first; one without fits any port."""
-        if self.host_key_alias:
-            return [self.host_key_alias]
-        return [self.hostname] if self.port == SSH_PORT else [f"[{self.hostname}]:{self.port}", self.hostname]
-
-    @property
-    def login(self) -> str:
-        """user@host[:port] for messages."""
-        return f"{self.user}@{self.address}"
-
-    @property
-    def login_options(self) -> str:
-        """Arguments for `ssh` in hints."""
-        port = "" if self.port == SSH_PORT else f"-p {self.port} "
-        return f"{port}{self.user}@{self.host}"
 
 
 def is_native() -> bool:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
+from machinectl.ssh.destination import Settings
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.ssh_errors import HostKeyRefused
-from machinectl.ssh.ssh_settings import Settings
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import keygen, public

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from machinectl.console import Console
+    from machinectl.ssh.destination import Settings
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
-    from machinectl.ssh.ssh_settings import Settings
 
 # In bytes, about 50,000 keys: a user's file may list the hosts of a company.
 LONGEST_KNOWN_HOSTS = 16 << 20

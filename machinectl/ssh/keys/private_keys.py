@@ -33,8 +33,10 @@ class NeedsPassphrase(Exception):
 
 def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
     """Raises FileNotFoundError, NeedsPassphrase, or SSHError for a file that is no key, or one of another kind."""
-    # It takes 80 ms to load, and most keys have a public half beside them.
+    # Each takes 80 ms to load, and most keys have a public half beside them.
     import paramiko
+
+    from machinectl.certs.openssh_key import openssh_key
 
     data, text = read_key_file(path), ""
     try:
@@ -50,23 +52,6 @@ def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
         raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))
     why = "is damaged, or no private key, or on a security token"
     raise unusable_key(path, why, Hint("Let the agent hold it", "ssh-add", path))
-
-
-def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
-    """Return an unencrypted OpenSSH key. Raises ValueError."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
-    load = serialization.load_ssh_private_key if OPENSSH in pem else serialization.load_pem_private_key
-    try:
-        key = load(pem, secret)
-        return key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        )
-    except (TypeError, UnsupportedAlgorithm, AttributeError) as exc:
-        # AttributeError: cryptography 43, for a key on a token.
-        raise ValueError(exc) from exc
 
 
 def is_encrypted(data: bytes) -> bool:

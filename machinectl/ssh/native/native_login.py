@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
+    from machinectl.ssh.destination import Settings
     from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.ssh_settings import Settings
 
 # Without a handler, logging prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.destination import Settings, SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.session import SSHLogin
-    from machinectl.ssh.ssh_settings import Settings
 
 # OpenSSH has no limit for ProxyJump; a chain longer than this is a loop.
 LONGEST_CHAIN = 8

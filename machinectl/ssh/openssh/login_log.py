@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.ssh.ssh_settings import Settings
+    from machinectl.ssh.destination import Settings
 
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 24

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import ExitStack
 
+    from machinectl.ssh.destination import Settings
     from machinectl.ssh.session import Transfer
-    from machinectl.ssh.ssh_settings import Settings
 
 # Seconds for a free session, and for the end of ssh.
 SESSION_SECONDS, END_SECONDS = 5.0, 2.0

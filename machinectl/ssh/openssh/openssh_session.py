@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
+    from machinectl.ssh.destination import Settings
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.ssh.session import Transfer
-    from machinectl.ssh.ssh_settings import Settings
 
 # A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.
 # It ends with its stdin, a pipe of ours: also if we are killed before the login.

@@ -16,8 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.ssh.destination import Jump, SSHEndpoint
-    from machinectl.ssh.ssh_settings import Settings
+    from machinectl.ssh.destination import Jump, Settings, SSHEndpoint
 
     # Keywords of ssh_config(5) and their values.
     Options = Mapping[str, str] | Iterable[tuple[str, str]]
