@@ -96,7 +96,6 @@ class Purge:
             HostStep("Learn what other computers did", self.catch_up),
             HostStep("Undo the changes", self.undo_changes, undo=after_failure),
             HostStep("Prove that the engine works as before", prove),
-            HostStep("Say what stays", self.say_what_stays),
             HostStep("Forget what is undone", self.forget),
         ]
 
@@ -114,11 +113,10 @@ class Purge:
                 run.refresh()
             run.drains.close()
 
-    def say_what_stays(self, run: HostRun) -> None:
+    def forget(self, run: HostRun) -> None:
+        """Say what stays, and keep that alone on record."""
         for remark in undo_steps.remarks_after(run.host, run.machine.changes, purge_engine=self.engine):
             run.console.note(remark)
-
-    def forget(self, run: HostRun) -> None:
         if run.host.new_packages and run.held:
             run.remote.run("rm -f /run/machinectl.new-packages")
         run.keep(staying(run.host, run.machine.changes, purge_engine=self.engine))

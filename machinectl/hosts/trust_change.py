@@ -174,8 +174,19 @@ class TrustChange:
         return False
 
     def check(self, run: HostRun, host: Facts) -> None:
-        check_not_ended(run.machine, self.holders, host, self.target)
-        check_accepts_own_ca(run.machine, host, self.target)
+        """Raise MachineError if the host has just shown that another computer ended the access of who is to be added.
+
+        Or if the engine is not configured by this machine's record.
+        """
+        machine, cas = run.machine, {*client_cas.ca_digests(b"".join(self.target.new_cas))}
+        for holder in self.holders:
+            if holder.ca in cas and not find_holder(machine, holder.who):
+                by = Revision.parse(host.revision).by or "another computer"
+                raise MachineError(
+                    f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
+                    Hint("Repeat the command to give it again"),
+                )
+        check_accepts_own_ca(machine, host, self.target)
 
     def change_list(self, run: HostRun) -> None:
         def decide(host: Facts, _: object) -> Decision | None:
@@ -186,18 +197,6 @@ class TrustChange:
             return decision
 
         self.is_changed = run.take(decide)
-
-
-def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
-    """Raise MachineError for a holder to add if the host has just shown that another computer ended the access."""
-    cas = {*client_cas.ca_digests(b"".join(target.new_cas))}
-    for holder in before:
-        if holder.ca in cas and not find_holder(machine, holder.who):
-            by = Revision.parse(host.revision).by or "another computer"
-            raise MachineError(
-                f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
-                Hint("Repeat the command to give it again"),
-            )
 
 
 def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
