@@ -33,7 +33,6 @@ def parse_engine_options(given: dict[str, Any]) -> EngineOptions:
     """Return the options. Raises UsageError for invalid ones."""
     options = EngineOptions.load({key: value for key, value in engine_values(given).items() if value})
     options.check()
-    check_options(options.options)
     return options
 
 

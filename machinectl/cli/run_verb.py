@@ -88,9 +88,9 @@ def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, e
         if names or selector is not None:
             raise UsageError("--all, and names or --selector, exclude each other", LEAVE_ONE_OUT)
         if not (found := here.store.names()):
-            from machinectl.machines.store.missing_machine import first_step_hint
+            from machinectl.machines.store.missing_machine import first_steps
 
-            raise MachineError("There is no machine yet", first_step_hint())
+            raise MachineError("There is no machine yet", first_steps())
         return list(found)
     if selector is not None:
         return list(selected(here.store, here.console, names, selector))

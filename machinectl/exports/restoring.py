@@ -18,7 +18,6 @@ from machinectl.exports.docker_machine_records import KEY_FILE, Remark
 from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.addresses import parse_addresses
-from machinectl.machines.engine_options import check_options
 from machinectl.machines.holders import CA_FILE, OwnAccess, holders_of, is_holder_name, is_time
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
@@ -205,7 +204,6 @@ def is_at_one_place(known: Machine, new: Machine) -> bool:
 def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     """Raise MachineError, and UsageError for what the command line refuses, too."""
     machine.engine.check()
-    check_options(machine.engine.options)
     ssh = where_of(machine).ssh
     if ssh:
         check_endpoint(ssh)

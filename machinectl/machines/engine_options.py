@@ -69,6 +69,7 @@ class EngineOptions(Frozen):
             value = getattr(self, option.key)
             check_printable(option.flag, value if isinstance(value, tuple) else [str(value)])
         check_address(self.bind)
+        check_options(self.options)
         if self.ssh_only and self.bind:
             raise UsageError("--ssh-only and --engine-bind exclude each other", LEAVE_ONE_OUT)
 

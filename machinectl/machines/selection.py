@@ -84,10 +84,10 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
         return matching(names, store.names)
     if DEFAULT in store.names():
         return [DEFAULT]
-    from machinectl.machines.store.missing_machine import first_step_hint
+    from machinectl.machines.store.missing_machine import first_steps
 
     known = store.names()
-    hint = Hint(f"Name one: {', '.join(known)}") if known else first_step_hint()
+    hint = Hint(f"Name one: {', '.join(known)}") if known else first_steps()
     if len(known) > MOST_NAMES:
         hint = Hint("Name one; list the machines", "machinectl ls")
     raise MachineError(f'No machine name(s) specified and no "{DEFAULT}" machine exists', hint)
@@ -121,9 +121,9 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
             console.warn(f'"{name}" is left out, as its labels cannot be read: {exc.cause}')
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
-        from machinectl.machines.store.missing_machine import first_step_hint
+        from machinectl.machines.store.missing_machine import first_steps
 
-        hint = Hint("See the machines' labels", "machinectl ls --json") if labels else first_step_hint()
+        hint = Hint("See the machines' labels", "machinectl ls --json") if labels else first_steps()
         raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found
 

@@ -10,7 +10,7 @@ from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.cli.typed_words import quoted, typed_line, typed_order, words_without_secrets
 from machinectl.errors import NO_HINT, Hint, UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
-from machinectl.machines.store.missing_machine import first_step_hint
+from machinectl.machines.store.missing_machine import first_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def with_names_hint(hint: Hint, store: Store) -> Hint:
         return hint
     names = store.names()
     if not names:
-        return first_step_hint()
+        return first_steps()
     if len(names) > MOST_NAMES:
         return hint | Hint("list the machines", f"{NAME} ls")
     return hint | Hint(f"{PLACEHOLDER} is one of {', '.join(names)}")

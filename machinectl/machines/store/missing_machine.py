@@ -9,8 +9,6 @@ from machinectl.machines import record
 from machinectl.machines.store import docker_machine
 from machinectl.machines.store.store_paths import NoSuchMachine, StorePaths
 
-# An error has at most three lines.
-HINT_LINES = 2
 # docker-machine's line goes on so (libmachine/mcnerror); scripts match it.
 MORE = '. Use "{0} ls" to list machines. Use "{0} create" to add a new one.'
 
@@ -35,7 +33,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     others = (each for each in store.names() if [*filter(str.isdigit, each)] == digits and each not in store.words())
     near = closest_match(name, others)
     if not store.names():
-        return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
+        return missing(name, first_steps(name if record.is_name(name) else "<NAME>"))
     error = missing(name, Hint(f'Did you mean "{near}"?') if near else list_or_first_steps(store))
     error.mistyped = (name, near) if near else None
     error.guesses, error.unexplained = bool(near), not near
@@ -49,7 +47,7 @@ def missing(name: str, hint: Hint) -> NoSuchMachine:
 
 
 def list_or_first_steps(store: StorePaths) -> Hint:
-    return Hint("List the machines", "machinectl ls") if store.names() else first_step_hint("<NAME>")
+    return Hint("List the machines", "machinectl ls") if store.names() else first_steps("<NAME>")
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:
@@ -70,14 +68,11 @@ def ways_to_create(name: str = "<NAME>") -> Hint:
 
 
 def first_steps(name: str = "<NAME>") -> Hint:
-    """Return a part per way, for docker-machine's users first the import of their machines."""
-    old = Hint("Import docker-machine's machines", "machinectl import --from-docker-machine")
-    is_used = docker_machine.old_machines(docker_machine.default_root())
-    return old | ways_to_create(name) if is_used else ways_to_create(name)
-
-
-def first_step_hint(name: str = "<NAME>") -> Hint:
-    return Hint.of(*first_steps(name).parts[:HINT_LINES])
+    """Return two ways to a first machine, for docker-machine's users first the import of theirs."""
+    if docker_machine.old_machines(docker_machine.default_root()):
+        old = Hint("Import docker-machine's machines", "machinectl import --from-docker-machine")
+        return old | Hint("set up a server over SSH", "machinectl create <USER>@<HOST>", name)
+    return ways_to_create(name)
 
 
 def name_taken(store: StorePaths, name: str) -> MachineError | None:
