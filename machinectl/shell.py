@@ -50,6 +50,9 @@ class Posix:
     comment = "#"
     # Ends each statement if some set and some unset variables.
     mixed_end = ";"
+    # Unset a variable; and run a command and evaluate its output.
+    unset = "unset {}"
+    evaluating = "eval $({})"
 
     def set(self, name: str, value: str) -> str:
         """Return the statement that sets and exports a variable."""
@@ -57,9 +60,6 @@ class Posix:
             return f"export {name}={self.quoted(value)}"
         # $(…) drops newlines at the end: a dot keeps them and is removed afterwards.
         return f'export {name}={self.quoted(value + ".")}; export {name}="${{{name}%.}}"'
-
-    def unset(self, name: str) -> str:
-        return f"unset {name}"
 
     def quoted(self, text: str) -> str:
         """Quote a text as one word. Loses newlines at the end."""
@@ -69,7 +69,7 @@ class Posix:
 
     def evaluation(self, command: str) -> str:
         """Return the line that runs a command and evaluates its output."""
-        return f"eval $({command})"
+        return self.evaluating.format(command)
 
 
 # For %b, an octal number starts with an extra 0.
@@ -82,18 +82,14 @@ class Fish(Posix):
     r"""`eval (CMD)` splits at newlines only. `\X5b` is a byte (fish, language, Escaping Characters)."""
 
     mixed_end = ""
+    unset = "set -e {};"
+    evaluating = "eval ({})"
 
     def set(self, name: str, value: str) -> str:
         return f"set -gx {name} {self.quoted(value)};"
 
-    def unset(self, name: str) -> str:
-        return f"set -e {name};"
-
     def quoted(self, text: str) -> str:
         return f'"{text}"' if is_ordinary(text) else escape_bytes(text, "\\X%02x")
-
-    def evaluation(self, command: str) -> str:
-        return f"eval ({command})"
 
 
 class Tcsh(Posix):
@@ -105,7 +101,8 @@ class Tcsh(Posix):
 
     comment = ":"
     mixed_end = ""
-
+    unset = "unsetenv {};"
+    evaluating = "eval `{}`"
     NEWLINE = "$'\\012'"
 
     def set(self, name: str, value: str) -> str:
@@ -117,15 +114,9 @@ class Tcsh(Posix):
     def line(self, text: str) -> str:
         return f"\"`printf %b '{escape_bytes(text, OCTAL_FOR_PRINTF)}'`\"" if text else ""
 
-    def unset(self, name: str) -> str:
-        return f"unsetenv {name};"
-
     def quoted(self, text: str) -> str:
         """Non-ASCII is exact only in the C locale."""
         return f'"{text}"' if is_ordinary(text) else f"$'{escape_bytes(text, OCTAL)}'"
-
-    def evaluation(self, command: str) -> str:
-        return f"eval `{command}`"
 
 
 class PowerShell(Posix):
@@ -135,19 +126,15 @@ class PowerShell(Posix):
     """
 
     mixed_end = ""
+    unset = "Remove-Item Env:\\\\{}"
+    evaluating = "& {} | Invoke-Expression"
 
     def set(self, name: str, value: str) -> str:
         return f"$Env:{name} = {self.quoted(value)}"
 
-    def unset(self, name: str) -> str:
-        return f"Remove-Item Env:\\\\{name}"
-
     def quoted(self, text: str) -> str:
         check_characters(text, PRINTABLE)
         return '"' + "".join(f"`{character}" if character in '`$"' else character for character in text) + '"'
-
-    def evaluation(self, command: str) -> str:
-        return f"& {command} | Invoke-Expression"
 
 
 class Cmd(Posix):
@@ -158,21 +145,17 @@ class Cmd(Posix):
 
     comment = "REM"
     mixed_end = ""
+    unset = "SET {}="
+    evaluating = "\t@FOR /f \"tokens=*\" %i IN ('{}') DO @%i"
 
     def set(self, name: str, value: str) -> str:
         if (ORDINARY | {"\\"}).issuperset(value) and value == value.strip():
             return f"SET {name}={value}"
         return f"SET {self.quoted(f'{name}={value}')}"
 
-    def unset(self, name: str) -> str:
-        return f"SET {name}="
-
     def quoted(self, text: str) -> str:
         check_characters(text, (PRINTABLE | {"\t"}) - frozenset('"%!'))
         return f'"{text}"'
-
-    def evaluation(self, command: str) -> str:
-        return f"\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i"
 
 
 def check_characters(text: str, allowed: AbstractSet[str]) -> None:
@@ -186,22 +169,21 @@ class Emacs(Posix):
 
     comment = ";;"
     mixed_end = ""
+    unset = '(setenv "{}" nil)'
+    evaluating = "(with-temp-buffer (shell-command {} (current-buffer)) (eval-buffer))"
 
     def set(self, name: str, value: str) -> str:
         return f'(setenv "{name}" {self.string(value)})'
-
-    def unset(self, name: str) -> str:
-        return f'(setenv "{name}" nil)'
 
     def quoted(self, text: str) -> str:
         """Quote for the sh that `shell-command` runs."""
         return POSIX.quoted(text)
 
+    def evaluation(self, command: str) -> str:
+        return super().evaluation(self.string(command))
+
     def string(self, text: str) -> str:
         return '"' + escape_bytes(text, OCTAL, PRINTABLE - {'"', "\\"}) + '"'
-
-    def evaluation(self, command: str) -> str:
-        return f"(with-temp-buffer (shell-command {self.string(command)} (current-buffer)) (eval-buffer))"
 
 
 SHELLS: Mapping[str, Posix] = {
@@ -234,7 +216,7 @@ def statements(shell: str, variables: Mapping[str, str | None]) -> str:
 def statement(shell: str, name: str, value: str | None) -> str:
     syntax = SHELLS.get(shell, POSIX)
     if value is None:
-        return syntax.unset(name)
+        return syntax.unset.format(name)
     if "\0" in value:
         raise cannot_hold(shell, name, ValueError("it has a NUL"))
     try:

@@ -11,6 +11,7 @@ import json
 import os
 import posixpath
 import shutil
+import tarfile
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from machinectl.images.image import Image
-    from machinectl.images.tar_members import TarMember
 
 BLOBS = "blobs/sha256/"
+FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -150,17 +151,17 @@ class ArchiveReader:
 
     def _read(self, archive: TarStream, wanted: Wanted, path: str) -> Image:
         for member in archive.members():
-            self._take(member, archive, Blob(path, member.offset, member.size) if path else None)
+            self._take(member, archive, Blob(path, member.offset_data, member.size) if path else None)
         chosen = choose(list(self._candidates()), wanted.name)
         return read_image(chosen.root, self._spool.document, wanted.platform)
 
-    def _take(self, member: TarMember, archive: TarStream, place: Blob | None) -> None:
+    def _take(self, member: tarfile.TarInfo, archive: TarStream, place: Blob | None) -> None:
         name = posixpath.normpath(member.name)
         digest = digest_in(name)
-        if member.link:
-            base = posixpath.dirname(name) if member.is_symlink else ""
-            self._links[name] = posixpath.normpath(posixpath.join(base, member.link))
-        if not member.is_file:
+        if member.issym() or member.islnk():
+            base = posixpath.dirname(name) if member.issym() else ""
+            self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
+        if member.type not in FILES:
             return
         if name in {INDEX_FILE, MANIFEST_FILE}:
             self._documents[name] = archive.read(LONGEST_DOCUMENT)

@@ -1,12 +1,13 @@
 """Read tar archives of strangers in bounded memory: POSIX's ustar and pax, and GNU's long names.
 
-tarfile keeps every member, and reads headers as long as they say.
+tarfile reads one header; its archives keep every member, and read headers as long as they say.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, NamedTuple
+import tarfile
+from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import Hint, MachineError
 from machinectl.images.image import SAVE, ArchiveError
@@ -14,26 +15,21 @@ from machinectl.images.image import SAVE, ArchiveError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK = 512
+BLOCK = tarfile.BLOCKSIZE
 PIECE = 1 << 20
 # Bytes of a header that describes the next member. An archive of 500 images has some 50,000 members.
 LONGEST_HEADER, MOST_MEMBERS = 1 << 20, 100_000
-FILES, HARD_LINK, SYMLINK = (b"0", b"\0", b"7"), b"1", b"2"
+# Bytes of a member, and digits of the length of a line in such a header.
+LARGEST, MOST_DIGITS = 1 << 62, 10
 # Members that give the next one its name or its link's target; pax has both, and its size.
-LONG_NAME, LONG_LINK, PAX, PAX_OF_ALL = b"L", b"K", b"x", b"g"
+DESCRIPTIONS = {
+    tarfile.GNUTYPE_LONGNAME: "path",
+    tarfile.GNUTYPE_LONGLINK: "linkpath",
+    tarfile.XHDTYPE: "",
+    tarfile.XGLTYPE: "",
+}
 # How compressed streams begin, by the module that reads them. Python before 3.14 cannot read zstd.
 COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
-
-
-class TarMember(NamedTuple):
-    """`offset` is where its content begins, in bytes; `link` is the target of a link."""
-
-    name: str
-    link: str
-    is_file: bool
-    is_symlink: bool
-    size: int
-    offset: int
 
 
 class TarStream:
@@ -65,52 +61,49 @@ class TarStream:
             raise damaged()
         return data
 
-    def members(self) -> Iterator[TarMember]:
+    def members(self) -> Iterator[tarfile.TarInfo]:
         """Yield each member, whose content is read, if at all, before the next one."""
         described: dict[str, str] = {}
         for _ in range(MOST_MEMBERS):
             self._skip()
-            header = self._block()
-            if not any(header):
+            block = self._read(BLOCK)
+            if block == bytes(BLOCK):
                 return
-            kind, size = header[156:157], number(header[124:136])
-            if "size" in described:
-                size = number(described["size"].encode(errors="surrogateescape"), base=10)
-            self._left, self._padding = size, -size % BLOCK
-            if kind in {LONG_NAME, LONG_LINK, PAX, PAX_OF_ALL}:
-                if size > LONGEST_HEADER:
+            try:
+                member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+                member.size = int(described.get("size", member.size))
+            except (tarfile.HeaderError, ValueError) as exc:
+                raise damaged() from exc
+            if not 0 <= member.size < LARGEST:
+                raise damaged()
+            self._left, self._padding = member.size, -member.size % BLOCK
+            if member.type in DESCRIPTIONS:
+                if member.size > LONGEST_HEADER:
                     raise ArchiveError("The archive has headers that are too long")
-                described |= self._description(kind)
+                described |= self._description(member.type)
                 continue
-            directory = text(header[345:500]) if header[257:263] == b"ustar\0" else ""
-            name = described.get("path") or "/".join(filter(None, (directory, text(header[:100]))))
-            link = (described.get("linkpath") or text(header[157:257])) if kind in {HARD_LINK, SYMLINK} else ""
-            yield TarMember(name, link, kind in FILES, kind == SYMLINK, size, self._offset)
+            member.name = described.get("path") or member.name
+            member.linkname = described.get("linkpath") or member.linkname
+            member.offset_data = self._offset
+            yield member
             described = {}
         raise ArchiveError(f"The archive has more than {MOST_MEMBERS:,} files")
 
     def _description(self, kind: bytes) -> dict[str, str]:
         """Return what a header says of the next member; nothing is known that describes all."""
         data = b"".join(iter(lambda: self.read(PIECE), b""))
-        if kind in {LONG_NAME, LONG_LINK}:
-            return {"path" if kind == LONG_NAME else "linkpath": text(data)}
+        if key := DESCRIPTIONS[kind]:
+            return {key: text(data)}
         described = {}
-        while data and kind == PAX:
-            length = number(data.partition(b" ")[0], base=10)
-            key, equals, value = data[:length].partition(b" ")[2].partition(b"=")
-            if not (equals and value.endswith(b"\n")):
+        while data and kind == tarfile.XHDTYPE:
+            digits, _, rest = data.partition(b" ")
+            length = int(digits) if digits.isdigit() and len(digits) < MOST_DIGITS else 0
+            name, equals, value = rest[: length - len(digits) - 1].partition(b"=")
+            if not (equals and value.endswith(b"\n") and length):
                 raise damaged()
-            described[text(key)] = text(value[:-1])
+            described[text(name)] = text(value[:-1])
             data = data[length:]
         return described
-
-    def _block(self) -> bytes:
-        """Return a header, or an empty block, with which an archive ends."""
-        block = self._read(BLOCK)
-        total = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
-        if len(block) < BLOCK or (any(block) and number(block[148:156]) != total):
-            raise damaged()
-        return block
 
     def _skip(self) -> None:
         """Go to the end of the member."""
@@ -137,17 +130,6 @@ class TarStream:
             raise damaged() from exc
         self._offset += len(data)
         return data
-
-
-def number(field: bytes, base: int = 8) -> int:
-    """Return a header's number; a first bit means that it is binary, for more than 8 GB."""
-    try:
-        value = int.from_bytes(field[1:], "big") if field[:1] == b"\x80" else int(field.strip(b" \0") or b"0", base)
-    except ValueError as exc:
-        raise damaged() from exc
-    if not 0 <= value < 1 << 62:
-        raise damaged()
-    return value
 
 
 def text(field: bytes) -> str:

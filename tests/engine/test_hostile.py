@@ -48,18 +48,6 @@ def test_a_probe_says_in_time_what_is_there_in_one_line(name: str) -> None:
         assert len(said) <= 400
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_a_request_ends_in_time_in_one_line(name: str) -> None:
-    with serving(EVERY[name]) as port, contextlib.suppress(EngineError):
-        endpoint = Endpoint(f"tcp://127.0.0.1:{port}")
-        with engine.request(
-            endpoint, "GET", "/info", timeout=20 if name in hostile_engine.ENDING else ENOUGH
-        ) as answer:
-            assert answer.reason.isprintable()
-            for _ in answer:
-                pass
-
-
 def test_a_length_that_is_none_is_not_taken_for_the_end_of_the_connection() -> None:
     with (
         serving(EVERY["a length of 5000 digits"]) as port,

@@ -102,7 +102,7 @@ def test_names_links_and_contents_are_read_as_tarfile_writes_them(form: int) -> 
         link.type, link.linkname = tarfile.SYMTYPE, names[-1][:99]
         archive.addfile(link)
     stream = TarStream(io.BytesIO(data.getvalue()))
-    read = [(each.name, each.link, stream.read(1000)) for each in stream.members()]
+    read = [(each.name, each.linkname, stream.read(1000)) for each in stream.members()]
     assert read == [*((name, "", name[0].encode() * len(name)) for name in names), ("link", names[-1][:99], b"")]
 
 
