@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections import deque
 
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError, ForeignKey, UnclearServer
@@ -19,77 +18,50 @@ from machinectl.value_classes import replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeGuard
+    from typing import TypeGuard, TypeVar
 
     from machinectl.engine.endpoint import Endpoint
-    from machinectl.engine.wire import Wire
 
-    Dial = Callable[[Endpoint, Deadline], Wire]
+    Connection = TypeVar("Connection")
 
 # Seconds for an address while others are left.
 PATIENCE = 3.0
 
 
-def dial_first(endpoint: Endpoint, deadline: Deadline, dial: Dial) -> Wire:
-    """Connect with `dial`. Raises EngineError if no address answers."""
-    tries = AddressTries(endpoint)
-    while one := tries.next():
+def dial_first(endpoint: Endpoint, deadline: Deadline, dial: Callable[[Endpoint, Deadline], Connection]) -> Connection:
+    """Connect with `dial`. Raises EngineError if no address answers: the most telling error, with all causes."""
+    memory, failures = endpoint.memory, list[EngineError]()
+    urls = {engine_url.parse_url(url).host: url for url in (endpoint.url, *endpoint.others)}
+    hosts = memory.in_order(list(urls)) if memory else list(urls)
+    # After another server answered: a hint for the machine's only address could lead to that one.
+    hint = NO_HINT
+    for at, host in enumerate(hosts):
+        address = replace(endpoint, url=urls[host], others=(), memory=None)
+        share, left = deadline, len(hosts) - at
+        if left > 1:
+            share = Deadline(min(deadline.left(time.monotonic()) / left, PATIENCE), deadline.others)
         try:
-            wire = dial(one, tries.share(deadline))
+            connection = dial(address, share)
         except EngineError as exc:
-            tries.fail(one, exc)
+            failure: EngineError = exc
+            if memory and is_foreign(failure):
+                memory.skipped(address.peer, foreign_reason(failure))
+            if is_from_another_ca(failure) and not failure.verified:
+                hint = Hint("See its addresses", "machinectl doctor", endpoint.name)
+                cause = f"Another server answers at {address.peer}: {foreign_reason(failure)}"
+                failure = UnclearServer(cause, hint, failure.state)
+            failures.append(failure)
         else:
-            tries.succeed(one)
-            wire.deadline = deadline
-            return wire
-    raise tries.error()
-
-
-class AddressTries:
-    """Whose turn it is, and how the others failed."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._memory = endpoint.memory
-        urls = {engine_url.parse_url(url).host: url for url in (endpoint.url, *endpoint.others)}
-        hosts = self._memory.in_order(list(urls)) if self._memory else list(urls)
-        self._waiting = deque(replace(endpoint, url=urls[host], others=(), memory=None) for host in hosts)
-        self._failures: list[EngineError] = []
-        # After another server answered: a hint for the machine's only address could lead to that one.
-        self._hint = NO_HINT
-
-    def next(self) -> Endpoint | None:
-        return self._waiting.popleft() if self._waiting else None
-
-    def share(self, deadline: Deadline) -> Deadline:
-        """Return the time for this address, so that each has some."""
-        if not self._waiting:
-            return deadline
-        left = deadline.left(time.monotonic())
-        return Deadline(min(left / (len(self._waiting) + 1), PATIENCE), deadline.others)
-
-    def succeed(self, one: Endpoint) -> None:
-        if self._memory:
-            self._memory.answered(engine_url.parse_url(one.url).host)
-
-    def fail(self, one: Endpoint, failure: EngineError) -> None:
-        if is_foreign(failure):
-            if self._memory:
-                self._memory.skipped(one.peer, foreign_reason(failure))
-            if is_from_another_ca(failure):
-                self._hint = Hint("See its addresses", "machinectl doctor", one.name)
-                cause = f"Another server answers at {one.peer}: {foreign_reason(failure)}"
-                failure = UnclearServer(cause, self._hint, failure.state)
-        self._failures.append(failure)
-
-    def error(self) -> EngineError:
-        """Return the most telling error, with the causes of all addresses."""
-        told = min(self._failures, key=error_rank)
-        told.cause = "; ".join(dict.fromkeys(failure.cause for failure in self._failures))
-        told.args = (told.cause,)
-        if self._hint and not told.verified:
-            told.hint, told.leads_to = self._hint, DOCTOR
-        told.silent = all(failure.silent for failure in self._failures)
-        return told
+            if memory:
+                memory.answered(host)
+            return connection
+    told = min(failures, key=error_rank)
+    told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures))
+    told.args = (told.cause,)
+    if hint and not told.verified:
+        told.hint, told.leads_to = hint, DOCTOR
+    told.silent = all(failure.silent for failure in failures)
+    raise told
 
 
 def error_rank(failure: EngineError) -> int:

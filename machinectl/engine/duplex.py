@@ -6,10 +6,11 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.engine import tls
-from machinectl.engine.address_order import AddressTries
+from machinectl.engine.address_order import dial_first
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.wire import connect_tcp, connect_unix, keep_alive, no_answer
 from machinectl.url import parse_url
@@ -23,18 +24,24 @@ MOST_ENCRYPTED = 1 << 18
 
 async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
     """Connect by tcp (with TLS if there is a `context`) or to a unix socket, within `seconds`. Raises EngineError."""
-    tries, deadline = AddressTries(endpoint), Deadline(seconds)
-    while address := tries.next():
-        share = tries.share(deadline)
-        try:
-            sock = await asyncio.to_thread(connect_socket, address, share)
-            stream = await secured(sock, context, address, share) if context else PlainStream(sock)
-        except EngineError as exc:
-            tries.fail(address, exc)
-        else:
-            tries.succeed(address)
-            return stream
-    raise tries.error()
+    return await asyncio.to_thread(dial_first, endpoint, Deadline(seconds), partial(connect_stream, context))
+
+
+def connect_stream(context: ssl.SSLContext | None, endpoint: Endpoint, deadline: Deadline) -> DuplexStream:
+    sock = connect_socket(endpoint, deadline)
+    if not context:
+        return PlainStream(sock)
+    host = parse_url(endpoint.url).host
+    stream = TLSStream(sock, context, host)
+    try:
+        stream.shake_hands(deadline)
+    except OSError as exc:
+        sock.close()
+        raise tls.handshake_error(endpoint, host, exc, deadline, stream.tls) from exc
+    except BaseException:
+        sock.close()
+        raise
+    return stream
 
 
 def connect_socket(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
@@ -45,22 +52,6 @@ def connect_socket(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     keep_alive(sock)
     return sock
-
-
-async def secured(sock: socket.socket, context: ssl.SSLContext, endpoint: Endpoint, deadline: Deadline) -> TLSStream:
-    """Shake hands on `sock`; close it on failure."""
-    host = parse_url(endpoint.url).host
-    stream = TLSStream(sock, context, host)
-    try:
-        async with asyncio.timeout(deadline.remaining()):
-            await stream.shake_hands()
-    except OSError as exc:
-        sock.close()
-        raise tls.handshake_error(endpoint, host, exc, deadline, stream.tls) from exc
-    except BaseException:
-        sock.close()
-        raise
-    return stream
 
 
 def early_end(endpoint: Endpoint, exc: OSError | None) -> EngineError:
@@ -76,14 +67,13 @@ class PlainStream:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._loop = asyncio.get_running_loop()
 
     async def receive_into(self, buffer: memoryview) -> int:
         """Wait for data, and return how much of the buffer it fills; 0 at the peer's end."""
-        return await self._loop.sock_recv_into(self._sock, buffer)
+        return await asyncio.get_running_loop().sock_recv_into(self._sock, buffer)
 
     async def send(self, data: memoryview) -> None:
-        await self._loop.sock_sendall(self._sock, data)
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     async def end_sending(self) -> None:
         """Tell the peer that no more data follows. It may go on sending."""
@@ -98,9 +88,7 @@ class TLSStream:
     """TLS over memory buffers: unlike a TLS socket, it can read on after it has ended its own direction."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
-        sock.setblocking(False)
         self._sock = sock
-        self._loop = asyncio.get_running_loop()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         # Names in certificates never have the trailing dot.
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.rstrip("."))
@@ -109,22 +97,24 @@ class TLSStream:
         # Decrypted before its time, by `end_sending`.
         self._early = bytearray()
 
-    async def shake_hands(self) -> None:
+    def shake_hands(self, deadline: Deadline) -> None:
         """Raises OSError, of which ssl.SSLError is one."""
-        while True:
+        is_done = False
+        while not is_done:
+            self._sock.settimeout(deadline.remaining())
             try:
                 self.tls.do_handshake()
+                is_done = True
             except ssl.SSLWantReadError:
-                await self._flush()
-                await self._fill(MOST_ENCRYPTED)
+                self._sock.sendall(self._outgoing.read())
+                self._take(self._sock.recv(MOST_ENCRYPTED))
             except ssl.SSLError:
                 # The alert tells the peer why.
                 with suppress(OSError):
-                    await self._flush()
+                    self._sock.sendall(self._outgoing.read())
                 raise
-            else:
-                await self._flush()
-                return
+        self._sock.sendall(self._outgoing.read())
+        self._sock.setblocking(False)
 
     async def receive_into(self, buffer: memoryview) -> int:
         if self._early:
@@ -138,7 +128,7 @@ class TLSStream:
                 await self._flush()
             if count or is_over:
                 return count
-            await self._fill(len(buffer))
+            self._take(await asyncio.get_running_loop().sock_recv(self._sock, len(buffer)))
 
     async def send(self, data: memoryview) -> None:
         async with self._sending:
@@ -179,8 +169,8 @@ class TLSStream:
                 raise
         return count, False
 
-    async def _fill(self, most: int) -> None:
-        if data := await self._loop.sock_recv(self._sock, most):
+    def _take(self, data: bytes) -> None:
+        if data:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
@@ -191,7 +181,7 @@ class TLSStream:
 
     async def _send_encrypted(self) -> None:
         if data := self._outgoing.read():
-            await self._loop.sock_sendall(self._sock, data)
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
 
 DuplexStream = PlainStream | TLSStream

@@ -95,7 +95,9 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     if endpoint.others:
         from machinectl.engine.address_order import dial_first
 
-        return dial_first(endpoint, deadline, dial)
+        wire = dial_first(endpoint, deadline, dial)
+        wire.deadline = deadline
+        return wire
     url = engine_url.parse_url(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
