@@ -46,7 +46,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def duration(seconds: float, *, whole: bool = False) -> str:
-    """Return "0.4 s", "12 s", "2 min 5 s", "3 h 20 min"; without tenths if `whole`, for a clock that runs."""
+    """Return "0.4 s", "12 s", "2 min 5 s", "3 h 20 min", "1 day 3 h"; without tenths if `whole`."""
     if round(seconds, 1) < FINE and not whole:
         return f"{max(seconds, 0):.1f} s"
     passed = int(seconds) if whole else round(seconds)
@@ -54,7 +54,10 @@ def duration(seconds: float, *, whole: bool = False) -> str:
         return f"{passed} s"
     if passed < HOUR:
         return two_units(passed, "min", "s")
-    return two_units(round(passed / MINUTE), "h", "min")
+    if passed < DAY:
+        return two_units(round(passed / MINUTE), "h", "min")
+    days, rest = divmod(passed, DAY)
+    return plural(days, "day") + (f" {rest // HOUR} h" if rest >= HOUR else "")
 
 
 def two_units(count: int, large: str, small: str) -> str:
@@ -82,16 +85,6 @@ def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
             f"{flag} is at most 90d, not {text}", Hint("Renewing a certificate needs no restart of the engine")
         )
     return seconds
-
-
-def lifetime_words(seconds: float) -> str:
-    """Return the largest two units: "7 days", "1 day 3 h", "12 h", "60 s"."""
-    passed = max(round(seconds), 0)
-    if passed < DAY:
-        return duration(passed) if passed >= FINE else f"{passed} s"
-    days, rest = divmod(passed, DAY)
-    hours = f" {rest // HOUR} h" if rest >= HOUR else ""
-    return f"{plural(days, 'day')}{hours}"
 
 
 def human_duration(seconds: float) -> str:

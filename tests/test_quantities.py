@@ -12,7 +12,6 @@ from machinectl.quantities import (
     first_names,
     human_duration,
     human_size,
-    lifetime_words,
     parse_lifetime,
     plural,
 )
@@ -53,6 +52,8 @@ def test_of_many_names_the_first_are_shown(names: list[str], expected: str) -> N
         (3599.9, "1 h"),
         (3 * 3600 + 20 * 60 + 10, "3 h 20 min"),
         (7199, "2 h"),
+        (97200, "1 day 3 h"),
+        (604800, "7 days"),
     ],
 )
 def test_duration(seconds: float, expected: str) -> None:
@@ -73,14 +74,6 @@ def test_what_is_no_lifetime_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_lifetime(text)
     assert "--lifetime" in caught.value.cause
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (60, "1 min"), (43200, "12 h"), (86400, "1 day"), (97200, "1 day 3 h"), (604800, "7 days")],
-)
-def test_a_lifetime_is_shown_by_its_largest_units(seconds: int, words: str) -> None:
-    assert lifetime_words(seconds) == words
 
 
 # Those of go-units' own tests, and both sides of each step.

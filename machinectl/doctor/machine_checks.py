@@ -237,16 +237,6 @@ class DoctorReport:
             if verbose or (is_unseen_alone if check.is_unseen else check.verdict is not Verdict.OK)
         ]
 
-    def told_once(self, told: dict[Check, str]) -> DoctorReport:
-        """Refer to the first machine with the same problem; `told` has those so far."""
-        checks = [
-            check
-            if not check.hint or told.setdefault(check, self.name) == self.name
-            else replace(check, seen=f"as {told[check]}", hint=NO_HINT)
-            for check in self.checks
-        ]
-        return replace(self, checks=tuple(checks))
-
     def fields(self) -> dict[str, Any]:
         checks = [
             {"Title": check.title, "Verdict": str(check.verdict), "Seen": check.seen, "Hint": check.hint}

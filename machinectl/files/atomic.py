@@ -24,6 +24,7 @@ PIECE = 1 << 16
 LONGEST = 1 << 20
 # Errors of flock on file systems without locks (NFS without its lock daemon).
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+CHOOSE_STORE = Hint("Choose another store", "machinectl --storage-path <DIR> ls")
 
 
 class StoreError(MachineError):
@@ -31,8 +32,14 @@ class StoreError(MachineError):
 
 
 class Translated:
-    def __init__(self, path: str) -> None:
+    """Raises errors of the operating system as `error`, with a hint unless the disk is full."""
+
+    def __init__(
+        self, path: str, hint: Hint = CHOOSE_STORE, error: Callable[[str, Hint], MachineError] = StoreError
+    ) -> None:
         self.path = path
+        self.hint = hint
+        self.error = error
 
     def __enter__(self) -> None:
         pass
@@ -40,11 +47,9 @@ class Translated:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> None:
         if not isinstance(exc, OSError):
             return
-        hint = Hint("Choose another store", "machinectl --storage-path <DIR> ls")
-        if exc.errno in NO_LOCKS:
-            hint = Hint("Its file system does not support locks (NFS?)") | hint
-        hint = full_disk_hint(exc, os.path.dirname(self.path)) or hint
-        raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
+        hint = Hint("Its file system does not support locks (NFS?)") | self.hint if exc.errno in NO_LOCKS else self.hint
+        hint = full_disk_hint(exc, os.path.dirname(self.path) or os.curdir) or hint
+        raise self.error(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
 
 
 def full_disk_hint(failure: OSError, path: str) -> Hint:

@@ -8,10 +8,9 @@ from contextlib import contextmanager, suppress
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import (
-    NO_LOCKS,
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
-    full_disk_hint,
+    Translated,
     make_directories,
     quote_word,
     read_file,
@@ -198,13 +197,6 @@ def put_folder_into_place(staged: str, place: str, names: Sequence[str]) -> None
         os.unlink(new)
 
 
-@contextmanager
-def directory_errors(directory: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        hint = Hint("Choose a directory that you may write to.")
-        if exc.errno in NO_LOCKS:
-            hint = Hint("Choose a directory on a file system with locks, which this one lacks (NFS?).")
-        hint = full_disk_hint(exc, directory) or hint
-        raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc
+def directory_errors(directory: str) -> Translated:
+    choose = Hint("Choose a directory that you may write to")
+    return Translated(directory, choose, MachineError)

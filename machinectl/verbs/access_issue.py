@@ -127,11 +127,11 @@ def confirm_issue(console: Console, machines: Sequence[Machine], issue: ToolIssu
     from machinectl.access.granting import checked_holder, lifetime_of
     from machinectl.console import confirm, decline
     from machinectl.machines.holders import ADDING
-    from machinectl.quantities import lifetime_words
+    from machinectl.quantities import duration
 
     grant = issue.grant(certs.new_key())
     names = [machine.name for machine in machines]
-    lifetimes = dict.fromkeys(lifetime_words(lifetime_of(machine, grant)) for machine in machines)
+    lifetimes = dict.fromkeys(duration(lifetime_of(machine, grant)) for machine in machines)
     console.note(
         f"About to make {issue.who} root on {engines_of(names)}, for {' or '.join(lifetimes)}; "
         f"its files go to {issue.directory}."

@@ -67,7 +67,6 @@ def doctor(
         with suppress(MachineError):
             machines = here.store.names()
     reports: list[DoctorReport] = []
-    told: dict[Check, str] = {}
     failed = False
     for name, found in examine_machines(here.store, here.console, machines, login, timeout):
         if isinstance(found, MachineError):
@@ -76,7 +75,7 @@ def doctor(
             continue
         reports.append(found)
         if not as_json:
-            print_report(found.told_once(told), name, here.program, verbose=verbose)
+            print_report(found, name, here.program, verbose=verbose)
     if (reports or not failed) and (own := computer.answer()):
         reports.append(own)
         if not as_json:

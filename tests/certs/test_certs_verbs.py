@@ -208,8 +208,8 @@ def test_a_full_disk_leaves_nothing_half_made(tiny_disk: Callable[..., Path], si
     disk = tiny_disk(size)
     out = disk / "certs"
     error = error_of(lambda: create_certificates(str(out), ["orion"]))
-    assert error.cause == f"Cannot write to {out}: No space left on device"
-    assert error.hint == f"Make room on the disk that holds it: df -h {out}"
+    assert error.cause == f"Cannot use {out}: No space left on device"
+    assert error.hint == f"Make room on the disk that holds it: df -h {disk}"
     assert os.listdir(disk) == []
 
 

@@ -61,14 +61,6 @@ def test_what_was_not_looked_at_because_of_another_check_is_only_counted(
         assert [line for line in more if "Engine" in line] == lines
 
 
-def test_a_problem_that_several_machines_have_is_explained_once() -> None:
-    told: dict[Check, str] = {}
-    first, second = (DoctorReport(name, (FINE, ODD)).told_once(told) for name in ("orionbox", "rigel"))
-    assert first.checks == (FINE, ODD)
-    assert [(check.seen, check.hint) for check in second.checks] == [("whole", ""), ("as orionbox", "")]
-    assert second.checks[1].verdict is ODD.verdict
-
-
 def test_what_passed_is_printed_if_asked(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     print_report(DoctorReport("orionbox", (FINE, ODD)), "orionbox", "machinectl", verbose=True)
     assert capfdbinary.readouterr().out.decode().splitlines() == [
