@@ -55,9 +55,7 @@ class Joining:
             if not (begun and begun.membership == JOINING and known and known.manages):
                 raise self._taken(held, state)
         else:
-            advertised = self.advertised or address_of(
-                machine, f"machinectl swarm init --advertise-addr <ADDRESS> {machine.name}"
-            )
+            advertised = self.advertised or address_of(machine)
             if begun:
                 leave_old_swarm(held, console, begun, "")
             with prepared_for_swarm(held, console, self.login, state):
@@ -86,14 +84,11 @@ class Joining:
                 change = "promote" if role == MANAGER else "demote"
                 raise MachineError(
                     f'"{machine.name}" is a {known.role} of that swarm',
-                    Hint("Change its role", "docker --context", to.machine.name, "node", change, known.node)
-                    | Hint("then", "machinectl swarm status", to.machine.name),
+                    Hint("Change its role", "docker --context", to.machine.name, "node", change, known.node),
                 )
             console.note(StateNote(f'"{machine.name}" is already a {role} of that swarm'))
             return
-        advertised = self.advertised or address_of(
-            machine, f"machinectl swarm join --advertise-addr <ADDRESS> {to.machine.name} {machine.name}"
-        )
+        advertised = self.advertised or address_of(machine)
         for node in (to.machine, machine):
             if node.url.startswith("tcp://") and not node.tls:
                 console.warn(f'"{node.name}" is reached without TLS: others can read the token for joining the swarm')
@@ -198,8 +193,7 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
         if state.live_restore:
             raise MachineError(
                 f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known',
-                Hint('On its host, set "live-restore": false in /etc/docker/daemon.json')
-                | Hint("then, on the host", "systemctl reload docker"),
+                Hint('On its host, set "live-restore": false in daemon.json, then', "systemctl reload docker"),
             )
         yield
         return
@@ -214,8 +208,8 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
         yield
 
 
-def address_of(machine: Machine, command: str) -> str:
-    """Return the address for other nodes. Raises MachineError if there is none; `command` passes one."""
+def address_of(machine: Machine) -> str:
+    """Return the address for other nodes. Raises MachineError if there is none."""
     host = engine_url.parse_url(machine.url).host
     for each in addresses_of(host) if host else []:
         address = ipaddress.ip_address(each)
@@ -223,6 +217,5 @@ def address_of(machine: Machine, command: str) -> str:
             return str(address)
     raise MachineError(
         f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
-        Hint("Pass one that they can reach", command)
-        | Hint("its addresses", "machinectl ssh", machine.name, "hostname", "-I"),
+        Hint("Pass one: --advertise-addr <ADDRESS>. Its addresses", "machinectl ssh", machine.name, "hostname", "-I"),
     )
