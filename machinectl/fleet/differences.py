@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from machinectl.fleet.host_reader import FleetHost
     from machinectl.fleet.yaml_nodes import Hidden
     from machinectl.machines.record import Machine
-    from machinectl.machines.spec import CertificateFiles
 
 SSH_ONLY = "ssh-only"
 # Settings that need a restart; the others are for installation.
@@ -60,9 +59,13 @@ def differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     if machine.url and not spec.engine.ssh_only and (tls := wants_tls(host, machine)) != machine.tls:
         yield Difference("no-tls", as_text(not machine.tls), as_text(not tls))
     files = host.certificates
-    if files.whole and not has_certificates(machine, files):
-        key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
-        yield Difference(key, "others", path)
+    if files.whole:
+        # It loads cryptography, which few fleets need.
+        from machinectl.hosts.certificate_files import has_named_certificates
+
+        if not has_named_certificates(machine, files):
+            key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
+            yield Difference(key, "others", path)
     for label in dict.fromkeys((*machine.labels, *spec.labels)):
         if machine.labels.get(label) != spec.labels.get(label):
             texts = label_text(machine.labels, label), label_text(spec.labels, label)
@@ -81,17 +84,6 @@ def differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     # Without a role in the file, a machine stays in its swarm.
     if host.swarm and role != host.swarm:
         yield Difference("swarm", role, host.swarm)
-
-
-def has_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
-    """Compare certificates; for None, a new machine, only check the files.
-
-    Raises MachineError for wrong files, BrokenRecord for the machine's own.
-    """
-    # It loads cryptography, which few fleets need.
-    from machinectl.hosts.certificate_files import has_named_certificates
-
-    return has_named_certificates(machine, files)
 
 
 def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:

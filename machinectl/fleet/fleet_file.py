@@ -132,8 +132,6 @@ def with_includes(root: yaml.MappingNode, name: str, faults: Faults) -> Entries:
     They have the entries of all files, at the place of the first file that has the part. Adds errors. Raises WrongFile
     if a file is not YAML.
     """
-    if INCLUDE not in entries_of(root):
-        return dict(entries_of(root))
     parts: Entries = {}
     join_parts(parts, root, faults)
     files = {os.path.realpath(name)}

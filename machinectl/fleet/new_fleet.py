@@ -218,9 +218,8 @@ def unused_fleet_name(directory: str, taken: Collection[str]) -> str:
     """Derive an unused name from the directory."""
     called = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(os.path.abspath(directory))).strip("._-")
     called = called[: LONGEST_FLEET_NAME - 5].lower() or "fleet"
-    return next(
-        name for number in itertools.count(1) if (name := called if number == 1 else f"{called}-{number}") not in taken
-    )
+    numbered = (f"{called}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([called], numbered) if name not in taken)
 
 
 def machine_entry(machine: Machine, options: Sequence[Option]) -> Described:
@@ -283,7 +282,11 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
     for host in hosts:
         if host.machines:
             continue
-        taken.add(name := name_for_host(host, taken))
+        # Prefer the host's own short name.
+        name = host.name.partition(".")[0]
+        if not is_name(name) or name.isdecimal() or name in taken:
+            name = "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
+        taken.add(name)
         services = host.in_order()
         remarks = [remark for service in services if (remark := engine_remark(host.address, name, service))]
         ssh = next((service for service in services if service.speaks is SpokenProtocol.SSH), None)
@@ -293,14 +296,6 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
         else:
             left_out += remarks
     return described, left_out
-
-
-def name_for_host(host: FoundHost, taken: Collection[str]) -> str:
-    """Prefer the host's own short name."""
-    short = host.name.partition(".")[0]
-    if is_name(short) and not short.isdecimal() and short not in taken:
-        return short
-    return "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
 
 
 def engine_remark(address: str, name: str, service: FoundService) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, closest_match
-from machinectl.fleet.differences import differences, has_certificates, has_ssh, options_of, without_variables
+from machinectl.fleet.differences import differences, has_ssh, options_of, without_variables
 from machinectl.fleet.fleet_file import called, read_fleet
 from machinectl.fleet.fleet_keys import normal
 from machinectl.fleet.plan_steps import Action, Difference, FleetPlan, PlanStep
@@ -115,8 +115,11 @@ def planned_steps(
             if isinstance(record, MachineError):
                 raise record
             check_name_is_free(host, record, by_lower)
-            if record is None:
-                check_not_taken(host, taken)
+            if record is None and host.spec.provision and (other := taken.get(identity(host.spec))):
+                rename = Hint("Rename the machine", "machinectl rename", other, name)
+                hint = rename | Hint("or forget it", "machinectl rm", other)
+                faults.add(host.place, f'The host of {name} belongs to the machine "{other}" already', hint)
+                continue
             steps[name] = plan_step(fleet, host, record)
         except MachineError as exc:
             if record is exc or isinstance(exc, BrokenRecord):
@@ -156,15 +159,6 @@ def set_up_as(fleet: Fleet, machines: Mapping[str, Machine]) -> dict[object, str
     return names
 
 
-def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
-    if host.spec.provision and (other := taken.get(identity(host.spec))):
-        raise MachineError(
-            f'The host of {host.name} belongs to the machine "{other}" already',
-            Hint("Rename the machine", "machinectl rename", other, host.name)
-            | Hint("or forget it", "machinectl rm", other),
-        )
-
-
 def identity(spec: MachineSpec) -> object:
     """Return the driver's identity of a host, else a unique object."""
     options = [option for option in options_of(spec.driver) if option.identity]
@@ -175,7 +169,10 @@ def identity(spec: MachineSpec) -> object:
 def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None) -> PlanStep:
     if machine is None:
         if host.certificates.whole:
-            has_certificates(None, host.certificates)
+            # It loads cryptography, which few fleets need. Wrong files raise.
+            from machinectl.hosts.certificate_files import has_named_certificates
+
+            has_named_certificates(None, host.certificates)
         return PlanStep(host.name, Action.CREATE, host)
     changes = tuple(differences(host, machine))
     replaced = {change.key for change in changes if change.key != "no-tls" or change.new == "true"}
