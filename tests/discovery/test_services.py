@@ -33,7 +33,7 @@ HOSTILE: dict[str, Behaviour] = {
 }
 ENDLESS: dict[str, Behaviour] = {
     **{name: hostile_ssh.ENDLESS[name] for name in ("a byte now and then", "greets", "a packet, byte by byte")},
-    **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "to be continued now and then")},
+    **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "headers now and then")},
 }
 
 
