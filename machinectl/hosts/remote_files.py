@@ -188,7 +188,7 @@ def check_mount_point(place: str, source: str) -> None:
         raise MachineError(f"{place} is not an empty directory here", Hint("Create one", "mkdir -p", place) | other)
 
 
-def unmount(source: str, target: str = "") -> None:
+def unmount(store: Store, source: str, target: str = "") -> None:
     """Accept the arguments of `mount`, or the mounted directory."""
     before, colon, path = source.partition(":")
     place = target or (path if colon and "/" not in before else source)
@@ -200,6 +200,8 @@ def unmount(source: str, target: str = "") -> None:
     command = [*program, os.path.abspath(place)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
+        if colon and "/" not in before:
+            store.check_exists(before.rpartition("@")[2])
         why = last_error_line(done.stderr.decode(errors="replace"))
         raise MachineError(f"Cannot unmount {place}: {why}", LIST_MOUNTS | Hint("see what uses it", "fuser -vm", place))
 

@@ -101,7 +101,7 @@ def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bo
         rows = [{"Source": place, "Directory": directory} for place, directory in remote_files.mounts(here.store)]
         print_fields({"SOURCE": "Source", "DIRECTORY": "Directory"}, rows, as_json=as_json)
     elif unmount:
-        remote_files.unmount(source, target)
+        remote_files.unmount(here.store, source, target)
     else:
         with exiting_on_signals():
             remote_files.mount(here.store, here.console, source, target)
