@@ -51,7 +51,7 @@ class Feature:
 SYNC = Hint("then", "machinectl context sync") | Hint("or do without contexts", "export MACHINECTL_CONTEXTS=off")
 FEATURES = (
     Feature("fleet", "plan", "apply", "fleet", "fleet_texts"),
-    Feature("access", "access", "access_grant", "access_ls", "access_request", "access_issue", "access_texts"),
+    Feature("access", "access", "access_grant", "access_request", "access_issue", "access_texts"),
     Feature("doctor", "doctor"),
     Feature("images", "push", "images"),
     Feature(

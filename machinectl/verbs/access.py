@@ -1,8 +1,8 @@
-"""The verbs `access` and `access end`."""
+"""The verbs `access`, `access end` and `access ls`."""
 
 from __future__ import annotations
 
-from machinectl.cli.catalogue import LOGIN, Argument, Verb
+from machinectl.cli.catalogue import LOGIN, PRINTS, Argument, Verb
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.flags import HOLDER, Flag
@@ -49,6 +49,14 @@ VERBS = {
         ),
         keeps_selector=True,
         refuses_empty=True,
+    ),
+    "access ls": Verb(
+        "access_ls",
+        more="Without names, it lists all machines. It reads this computer's records and contacts no host.",
+        examples=("machinectl access ls", "machinectl access ls orionbox", "machinectl access ls -l role=web --json"),
+        arguments=(shared.NAMES,),
+        flags=(shared.SELECTOR, shared.JSON),
+        output=PRINTS,
     ),
 }
 
@@ -106,3 +114,16 @@ def ended(here: Session, results: Iterable[tuple[str, str | MachineError]]) -> I
         if isinstance(result, str) and not is_on_board(here):
             write_out(f"{result} has no access to {name} any more\n")
         yield name, result
+
+
+HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
+
+
+def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
+    from machinectl.access.access_rows import list_access
+    from machinectl.cli.tables.results import print_listed, report_all
+    from machinectl.cli.tables.text_table import Fitting
+
+    fitting = Fitting(spare=("KEY", "GIVEN BY"))
+    _, failures = print_listed(here, names, list_access, HEADINGS, fitting, as_json=as_json)
+    return report_all(here, failures)

@@ -1,11 +1,11 @@
-"""The verb `run`: a command on many hosts."""
+"""The verbs `run`, a command on many hosts, and `ssh`."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 from machinectl.cli.catalogue import LOGIN, RELAYS, Argument, Verb
-from machinectl.machines.flags import MACHINE, Flag
+from machinectl.machines.flags import MACHINE, TEXT, Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -44,6 +44,17 @@ VERBS = {
         ),
         output=RELAYS,
         keeps_selector=True,
+    ),
+    "ssh": Verb(
+        "ssh",
+        more="The words after the name go to ssh: its options, and a command.",
+        examples=("machinectl ssh orionbox", "machinectl ssh orionbox uname -a", "machinectl ssh root@orionbox"),
+        arguments=(Argument("words", "[[USER@]NAME] [ARGUMENT]…", MACHINE, TEXT, many=True),),
+        flags=(*LOGIN,),
+        output=RELAYS,
+        passes_on=True,
+        # ssh(1), EXIT STATUS: for a failure that is not the remote command's.
+        failure_status=255,
     ),
 }
 
@@ -120,3 +131,9 @@ def those_with_ssh(here: Session, names: list[str]) -> list[str]:
         return names
     here.console.note(f"Skipping {', '.join(skipped)}: no SSH address")
     return [name for name in names if name not in skipped]
+
+
+def ssh(here: Session, *, words: list[str], login: Login) -> int:
+    from machinectl.hosts import openssh_programs
+
+    return openssh_programs.ssh(here.store, here.console, words, login, native=here.native_ssh)
