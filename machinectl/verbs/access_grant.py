@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.errors import MachineError
-from machinectl.machines.flags import FILE, HOLDER, Flag
+from machinectl.machines.flags import FILE, Flag
 from machinectl.quantities import parse_lifetime
 from machinectl.verbs import shared_flags as shared
 
@@ -30,23 +30,10 @@ VERBS = {
         ),
         arguments=(Argument("file", "[FILE]", FILE),),
         flags=(
-            Flag(
-                "--for",
-                metavar="WHO",
-                help="The holder's name (default: the one in the request).",
-                value=HOLDER,
-                parameter="who",
-                default=None,
-            ),
+            shared.WHO.with_changes(help="The holder's name (default: the one in the request)."),
             shared.LIFETIME.with_changes(help=shared.LIFETIME.help.format("7d")),
             Flag("-y", "--yes", help="Do not ask."),
-            Flag(
-                "-o",
-                "--output",
-                metavar="FILE",
-                help="Write to FILE, which must not exist yet.",
-                value=FILE,
-            ),
+            shared.NEW_FILE,
             shared.RESTART_SWARM,
             shared.DRY_RUN,
             *LOGIN,

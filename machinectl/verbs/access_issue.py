@@ -7,7 +7,7 @@ import os
 from machinectl.cli.catalogue import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.errors import NO_HINT, Hint
-from machinectl.machines.flags import FILE, HOLDER, Flag
+from machinectl.machines.flags import FILE, Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -36,14 +36,7 @@ VERBS = {
         ),
         arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
         flags=(
-            Flag(
-                "--for",
-                metavar="WHO",
-                help="The holder's name, instead of the tool's.",
-                value=HOLDER,
-                parameter="who",
-                default=None,
-            ),
+            shared.WHO.with_changes(help="The holder's name, instead of the tool's."),
             shared.LIFETIME.with_changes(help=shared.LIFETIME.help.format("30d")),
             Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),
             Flag(

@@ -13,18 +13,10 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.access.accepting import Acceptance, AcceptedMachine
+    from machinectl.access.accepting import AcceptedMachine
     from machinectl.access.messages import AccessRequest
     from machinectl.cli.verb_session import Session
 
-
-REQUEST_FILE = Flag(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write to FILE, which must not exist yet.",
-    value=FILE,
-)
 
 VERBS = {
     "access request": Verb(
@@ -40,14 +32,8 @@ VERBS = {
         ),
         arguments=(Argument("machines", "[LOCAL:]NAME…", TEXT, many=True, repeats=True),),
         flags=(
-            Flag(
-                "--for",
-                metavar="WHO",
-                help="Who asks: the owner sees this name (default: USER@COMPUTER).",
-                parameter="who",
-                default=None,
-            ),
-            REQUEST_FILE,
+            shared.WHO.with_changes(help="Who asks: the owner sees this name (default: USER@COMPUTER).", value=TEXT),
+            shared.NEW_FILE,
         ),
         refuses_empty=True,
     ),
@@ -66,7 +52,7 @@ VERBS = {
         ),
         examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
         arguments=(shared.NAMES,),
-        flags=(shared.SELECTOR, REQUEST_FILE),
+        flags=(shared.SELECTOR, shared.NEW_FILE),
         refuses_empty=True,
     ),
 }
@@ -105,7 +91,7 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
     from machinectl.access.accepting import access_accept as command
     from machinectl.access.messages import read_access_answer
     from machinectl.console import confirm, decline
-    from machinectl.verbs.access_texts import read_pasted, utc
+    from machinectl.verbs.access_texts import COMPARE, read_pasted, utc
 
     accepted = acceptance(here.store, read_access_answer(read_pasted(here, file, "answer")))
     for text, hint in acceptance_warnings(here.store, accepted):
@@ -114,7 +100,13 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
         names = ", ".join(machine.name for machine in accepted.machines)
         here.console.note(f"This answer was accepted already: {names}")
         return 0
-    here.console.note(acceptance_summary(accepted))
+    answer = accepted.answer
+    lines = [f"{answer.sender} gives this computer access. Anyone with access is root on the hosts:"]
+    lines += [f"  {machine_line(machine)}" for machine in accepted.machines]
+    lines.append(
+        f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."
+    )
+    here.console.note("\n".join(lines))
     unasked = " ".join(["machinectl access accept -y", *([os.fspath(file)] if file else ["<FILE>"])])
     if not yes and not confirm(here.console, "Are the fingerprints the same?", unasked):
         decline(here.console, "Nothing was accepted")
@@ -131,18 +123,6 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
     if ready:
         here.console.note(f"{ready[0]} is ready", Hint("Use it", f"eval $(machinectl env {ready[0]})"))
     return int(failed)
-
-
-def acceptance_summary(accepted: Acceptance) -> str:
-    from machinectl.verbs.access_texts import COMPARE
-
-    answer = accepted.answer
-    lines = [f"{answer.sender} gives this computer access. Anyone with access is root on the hosts:"]
-    lines += [f"  {machine_line(machine)}" for machine in accepted.machines]
-    lines.append(
-        f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."
-    )
-    return "\n".join(lines)
 
 
 def machine_line(machine: AcceptedMachine) -> str:

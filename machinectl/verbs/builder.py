@@ -13,10 +13,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.cli.verb_session import Session
-    from machinectl.docker_cli.buildx import BuildxNode
 
 
 BUILDER_FLAGS = (
@@ -107,15 +104,12 @@ def builder(
     )
     nodes = create_builder(here.store, here.console, targets, order, timeout)
     write_out(f"{builder_name.lower()}\n")
-    here.console.note(*explained(nodes, "" if use else f" --builder {builder_name.lower()}"))
-
-
-def explained(nodes: Sequence[BuildxNode], flag: str) -> tuple[str, Hint]:
+    flag = "" if use else f" --builder {builder_name.lower()}"
     text = ", ".join(f"{node.endpoint} ({', '.join(node.platforms)})" for node in nodes if node.platforms)
     if spare := [node.endpoint for node in nodes if not node.platforms]:
         text += f"; buildx builds a platform on its first machine, so not on {', '.join(spare)}"
     platforms = ",".join(platform for node in nodes for platform in node.platforms)
-    return f"Nodes: {text}", Hint("Build an image", f"docker buildx build{flag} --platform {platforms} .")
+    here.console.note(f"Nodes: {text}", Hint("Build an image", f"docker buildx build{flag} --platform {platforms} ."))
 
 
 def builder_ls(here: Session, *, quiet: bool, as_json: bool) -> None:

@@ -110,15 +110,9 @@ def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> No
 
 def host_cells(host: FoundHost, *, whole: bool) -> list[str]:
     services = host.in_order()
-    ssh = [each for each in services if each.speaks == "ssh"]
-    engines = [each for each in services if each.is_engine]
-    return [
-        host.address,
-        host.name,
-        ", ".join(host.machines),
-        "; ".join(ssh_text(each, whole=whole) for each in ssh),
-        "; ".join(map(engine_text, engines)),
-    ]
+    ssh = [ssh_text(service, whole=whole) for service in services if service.speaks == "ssh"]
+    engines = [engine_text(service) for service in services if service.is_engine]
+    return [host.address, host.name, ", ".join(host.machines), "; ".join(ssh), "; ".join(engines)]
 
 
 def ssh_text(service: FoundService, *, whole: bool) -> str:
@@ -126,20 +120,17 @@ def ssh_text(service: FoundService, *, whole: bool) -> str:
         return "rejects this address for now"
     if service.key and not whole:
         return shorten(str(service.key), SHORT_KEY, sys.stdout)
-    return f"{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
+    return f"{service.said.removeprefix('SSH-2.0-').partition(' ')[0]} {service.key or '(no key)'}"
 
 
 def engine_text(service: FoundService) -> str:
     what = f"{service.port}: {'TLS' if service.tls else 'PLAIN TCP'}"
+    server = service.said.partition(" ")[0]
     if service.is_open:
-        return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
+        return f"{what}, ROOT FOR ANYBODY ({server})"
     if not service.asks:
-        return f"{what}, refuses strangers ({first(service.said)})"
+        return f"{what}, refuses strangers ({server})"
     return f"{what}{', for ' + first_names(service.names, NAMED) if service.names else ''}"
-
-
-def first(text: str) -> str:
-    return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
 def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str]) -> None:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
 
 
-OUTPUT_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
-
 VERBS = {
     "fleet": Verb(
         "",
@@ -40,7 +38,7 @@ VERBS = {
                 parameter="kind",
                 value=("ansible", "ssh-config"),
             ),
-            OUTPUT_FILE,
+            shared.NEW_FILE,
         ),
         output=PRINTS,
     ),
@@ -49,7 +47,7 @@ VERBS = {
         more="Without names, it takes all machines.",
         examples=("machinectl fleet init -o fleet.yaml",),
         arguments=(shared.NAMES,),
-        flags=(OUTPUT_FILE,),
+        flags=(shared.NEW_FILE,),
         output=PRINTS,
     ),
     "fleet schema": Verb(

@@ -26,20 +26,8 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(
             Flag("-a", "--all", help="List stopped containers, too.", parameter="everything"),
-            Flag(
-                "-f",
-                "--filter",
-                metavar="KEY=VALUE",
-                help="Filter as docker does: status, name, label, ancestor, …",
-                parameter="filters",
-                many=True,
-            ),
-            Flag(
-                "--format",
-                metavar="TEMPLATE",
-                help="json or a Go template; `table …` adds headings.",
-                parameter="template",
-            ),
+            shared.FILTERS.with_changes(help="Filter as docker does: status, name, label, ancestor, …"),
+            shared.LIST_FORMAT,
             Flag(
                 "-n",
                 "--last",
@@ -50,8 +38,8 @@ VERBS = {
                 show_default=False,
             ),
             Flag("-l", "--latest", help="List the newest container of each machine, in any state."),
-            Flag("--no-trunc", help="Do not truncate output."),
-            Flag("-q", "--quiet", help="Print IDs only."),
+            shared.NO_TRUNC,
+            shared.IDS_ONLY,
             Flag("-s", "--size", help="Show sizes, too."),
             shared.TIMEOUT,
             shared.JSON,

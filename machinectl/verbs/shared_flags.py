@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.catalogue import ALL_MACHINES, Argument
-from machinectl.machines.flags import FILE, LABEL, MACHINE, Flag
+from machinectl.machines.flags import FILE, HOLDER, LABEL, MACHINE, Flag
 
 NAMES = Argument("names", "[NAME]…", MACHINE, many=True, repeats=True)
 ONE_NAME = Argument("names", "[NAME]", MACHINE, many=True)
@@ -61,6 +61,16 @@ LIFETIME = Flag(
     help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: the machine's "
     "--access-lifetime, else {}).",
 )
+
+NEW_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
+WHO = Flag("--for", metavar="WHO", help="The holder's name.", value=HOLDER, parameter="who", default=None)
+# As docker's.
+FILTERS = Flag("-f", "--filter", metavar="KEY=VALUE", parameter="filters", many=True)
+LIST_FORMAT = Flag(
+    "--format", metavar="TEMPLATE", help="json or a Go template; `table …` adds headings.", parameter="template"
+)
+NO_TRUNC = Flag("--no-trunc", help="Do not truncate output.")
+IDS_ONLY = Flag("-q", "--quiet", help="Print IDs only.")
 
 # For commands on many machines.
 GROUP_OUTPUT = Flag("--group", help="Print each machine's output together, when it ends.")
