@@ -107,32 +107,19 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
 
 def with_password(session: SSHSession, credentials: Credentials, console: Console) -> Root:
     """Raises RootRefused."""
-    if credentials.sudo_password is not None:
-        root = try_password(session, credentials.sudo_password)
-        if root is not None:
-            return root
-        raise RootRefused(
-            f"sudo at {session.settings.address} does not take the password given for {session.user}",
-            TRY_SUDO | without_password(session.user),
-        )
-    for _ in range(TRIES):
-        password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
+    given, user, address = credentials.sudo_password, session.user, session.settings.address
+    for _ in range(TRIES if given is None else 1):
+        password = ask_secret(console, f"Password of {user} for sudo at {address}") if given is None else given
         if password is None:
-            break
-        root = try_password(session, password)
-        if root is not None:
+            hint = Hint("Give it: --sudo-password-file <FILE>, or MACHINECTL_SUDO_PASSWORD")
+            raise RootRefused(f"sudo at {address} wants the password of {user}", hint | without_password(user))
+        if root := try_password(session, password):
             credentials.sudo_password = password
             return root
-        console.warn("sudo does not take that password")
-    else:
-        raise RootRefused(
-            f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
-            without_password(session.user),
-        )
-    raise RootRefused(
-        f"sudo at {session.settings.address} wants the password of {session.user}",
-        Hint("Give it: --sudo-password-file <FILE>, or MACHINECTL_SUDO_PASSWORD") | without_password(session.user),
-    )
+        if given is None:
+            console.warn("sudo does not take that password")
+    which = "the password given" if given is not None else f"{TRIES} passwords"
+    raise RootRefused(f"sudo at {address} does not take {which} for {user}", TRY_SUDO | without_password(user))
 
 
 def try_password(session: SSHSession, password: str) -> Root | None:

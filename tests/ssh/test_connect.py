@@ -153,15 +153,6 @@ def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() 
     assert (answer.stdout, answer.stderr) == (b"", b"")
 
 
-def test_addresses_are_tried_one_after_the_other(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolved = socket.getaddrinfo("127.0.0.1", sshd.port, type=socket.SOCK_STREAM)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = socket.getaddrinfo("127.0.0.1", listener.getsockname()[1], type=socket.SOCK_STREAM)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: closed + resolved)
-    with log_in(sshd.endpoint) as session:
-        assert session.run("echo in").text == "in"
-
-
 def test_a_host_is_recognised_by_the_key_that_is_known_whichever_it_prefers(sshd: Sshd, ssh_config: SSHConfig) -> None:
     for number, kind in ((1, b"ecdsa-sha2-nistp256"), (2, b"ssh-rsa"), (0, b"ssh-ed25519")):
         ssh_config.known_hosts.write_text(sshd.known(number))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -164,10 +164,21 @@ def test_strict_refuses_an_unknown_key_and_says_how_to_accept_it(tmp_path: Path)
     assert f"--ssh-host-key {KEY.fingerprint}" in caught.value.hint
 
 
-def test_a_key_that_the_user_knows_is_pinned_without_a_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("known", "settings"),
+    [
+        (f"192.168.0.29 {KEY.line}", {}),
+        (f"[192.168.0.29]:2222 {KEY.line}\n192.168.0.29 {OTHER.line}", {"port": 2222}),
+        (f"alias {KEY.line}\n192.168.0.29 {OTHER.line}", {"host_key_alias": "alias"}),
+    ],
+    ids=["name", "name and port", "alias alone"],
+)
+def test_a_key_that_the_user_knows_is_pinned_without_a_word(
+    tmp_path: Path, known: str, settings: dict[str, Any]
+) -> None:
     console = Quiet()
-    pinned = judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(strict=True), console=console).pinned
-    assert (pinned, console.said) == (PINNED, [])
+    assert judge(tmp_path, known, HostKeyPolicy(strict=True), console=console, **settings).pinned == PINNED
+    assert console.said == []
 
 
 def test_another_key_than_the_user_knows_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
@@ -215,16 +226,6 @@ def test_an_authority_alone_makes_a_host_neither_known_nor_wrong(tmp_path: Path)
     console = Quiet(True)
     assert judge(tmp_path, f"@cert-authority * {OTHER.line}", console=console).pinned == PINNED
     assert console.asked
-
-
-def test_a_host_on_another_port_is_known_by_name_and_port(tmp_path: Path) -> None:
-    known = f"[192.168.0.29]:2222 {KEY.line}\n192.168.0.29 {OTHER.line}"
-    assert judge(tmp_path, known, HostKeyPolicy(strict=True), port=2222).pinned == PINNED
-
-
-def test_a_host_with_an_alias_is_known_by_it_alone(tmp_path: Path) -> None:
-    known = f"alias {KEY.line}\n192.168.0.29 {OTHER.line}"
-    assert judge(tmp_path, known, HostKeyPolicy(strict=True), host_key_alias="alias").pinned == PINNED
 
 
 def test_a_jump_host_that_the_user_knows_is_not_pinned(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from machinectl.ssh import framing
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.ssh_errors import RootRefused
-from machinectl.ssh.sudo import Root, become_root, check_password_command, probe_command, sudoers
+from machinectl.ssh.sudo import Root, become_root, sudoers
 from tests.support.quiet import Quiet
 from tests.support.sshd import log_in
 
@@ -70,23 +70,6 @@ def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path, monkeypatch: pytest
     yield connect
     for session in sessions:
         session.close()
-
-
-def test_the_questions_to_sudo_as_they_are_sent() -> None:
-    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin; export PATH"
-    assert probe_command().splitlines() == [
-        path,
-        'if [ "$(id -u)" = 0 ]; then echo root',
-        "elif ! command -v sudo >/dev/null && doas -n -- sh -c :; then echo doas",
-        "elif ! command -v sudo >/dev/null; then echo absent",
-        "elif sudo -H -n -- /bin/sh -c '/bin/sh -c :'; then echo free",
-        "else echo password; fi",
-    ]
-    assert check_password_command() == (
-        f"{path}\n"
-        "unset password; IFS= read -r password; printf '%s\\n' \"$password\" | sudo -H -S -p '' -- /bin/sh -c : "
-        "&& { sudo -H -n -- /bin/sh -c '/bin/sh -c : && echo remembered' || :; }; exit"
-    )
 
 
 def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> None:
@@ -164,21 +147,21 @@ def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stan
     assert "ops for sudo at 127.0.0.1" in console.asked[0]
 
 
-def test_a_password_that_is_wrong_three_times_is_an_error(stand_in: Stand) -> None:
-    with pytest.raises(RootRefused, match="was wrong 3 times") as caught:
-        become_root(stand_in(TAKES_PASSWORD), Credentials(), Quiet("a", "b", "c"))
-    assert sudoers("ops") in caught.value.hint
-
-
-def test_a_password_that_is_given_and_wrong_is_an_error(stand_in: Stand) -> None:
-    with pytest.raises(RootRefused, match="does not take the password given for ops"):
-        become_root(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), Quiet("geheim"))
-
-
-def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_line(stand_in: Stand) -> None:
-    with pytest.raises(RootRefused, match="wants the password of ops") as caught:
-        become_root(stand_in(TAKES_PASSWORD), Credentials(), Quiet())
-    assert "--sudo-password-file" in caught.value.hint
+@pytest.mark.parametrize(
+    ("given", "answers", "cause", "hint"),
+    [
+        (None, ("a", "b", "c"), "does not take 3 passwords for ops", "sudo -v"),
+        ("falsch", ("geheim",), "does not take the password given for ops", "sudo -v"),
+        (None, (), "wants the password of ops", "--sudo-password-file"),
+    ],
+    ids=["asked", "given", "nobody there"],
+)
+def test_a_wrong_or_missing_password_is_an_error_with_the_line_that_makes_it_needless(
+    stand_in: Stand, given: str | None, answers: tuple[str, ...], cause: str, hint: str
+) -> None:
+    with pytest.raises(RootRefused, match=cause) as caught:
+        become_root(stand_in(TAKES_PASSWORD), Credentials(sudo_password=given), Quiet(*answers))
+    assert hint in caught.value.hint
     assert f"on the host, as root: {sudoers('ops')}" in caught.value.hint
 
 

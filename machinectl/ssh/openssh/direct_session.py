@@ -34,12 +34,6 @@ SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, *UNREACHABLE)}
 SSH_FAILED = 255
 # How long a kept connection may take to start a script, in seconds: ssh notices a lost host only after a minute.
 KEPT_SECONDS = 5.0
-# ssh's message if its connection ended, not just its command (OpenSSH's clientloop.c and packet.c).
-LOST = (
-    r"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
-    r"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
-    r"Disconnected from|mux_client_)"
-)
 OPTIONS = {
     **COMMANDS_ONLY,
     **WITH_INPUT,
@@ -132,9 +126,7 @@ class DirectSession(SSHSession):
         return self._status
 
     def _is_alive(self) -> bool:
-        # An ssh that uses another's connection does not report its loss.
-        is_gone = bool(self.kept) and not multiplexing.is_open(self.kept)
-        return not (self._status == SSH_FAILED and (is_gone or self._log.find(LOST)))
+        return self._status != SSH_FAILED
 
     def _lost(self, why: str = "") -> ConnectionLost:
         hint = Hint("The command may still be running there")

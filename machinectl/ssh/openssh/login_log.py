@@ -202,11 +202,7 @@ def connection_error(
         return ssh_errors.greeting_error(settings, log.first_line, is_late=is_late or log.is_late)
     if log.closed is not None and log.is_key_proved:
         return ssh_errors.cut_off(settings, [*log.offered, *answers], said)
-    if log.closed is not None or is_late or not log.fingerprint:
-        ended = "" if is_late or log.is_late else log.closed or why or "it was closed"
-        return ssh_errors.login_error(settings, ended)
-    cause = f"The login at {settings.address} failed: {why or 'ssh gives no reason'}"
-    return SSHError(cause, ssh_errors.see_ssh(settings))
+    return ssh_errors.login_error(settings, "" if is_late or log.is_late else log.closed or why or "it was closed")
 
 
 def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError | None:

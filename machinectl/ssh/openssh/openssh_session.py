@@ -17,10 +17,9 @@ from machinectl.files.spool_directory import temporary_directory
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
-from machinectl.ssh.openssh.hops import Hop, route_to
+from machinectl.ssh.openssh.hops import Hop, LockedKeys, check_named_key, route_to
 from machinectl.ssh.openssh.login_log import connection_error, login_refusal
 from machinectl.ssh.openssh.master import Master, end_group
-from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
 from machinectl.ssh.session import SSHLogin, SSHSession
 from machinectl.ssh.ssh_errors import (
