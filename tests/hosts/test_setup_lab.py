@@ -49,6 +49,12 @@ IMAGE = "tar -C / -c usr/bin/busybox bin | docker import - box >/dev/null"
 RUN = "docker run -d --name {0} --restart always box /usr/bin/busybox sleep 100000"
 
 
+OTHER_CA = (
+    "mkdir -p /root/tls && cd /root/tls && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -keyout key.pem "
+    "-out cert.pem -subj /CN=somebody 2>/dev/null && cp cert.pem ca.pem"
+)
+
+
 class Bench:
     """One host and a machine for it in a store."""
 
@@ -262,6 +268,25 @@ def test_hosts_of_daemon_json_and_flags_of_a_unit_override_stay(fresh_host: Fres
     assert changed(bench.provision()) == []
     bench.purge()
     assert "-H fd://" in bench.host.output("tr '\\0' ' ' < /proc/$(pidof dockerd)/cmdline")
+
+
+def test_somebody_elses_tls_is_replaced_only_by_force(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        OTHER_CA
+        + """; echo '{"tlsverify": true, "tlscacert": "/root/tls/ca.pem", "tlscert": "/root/tls/cert.pem", \
+        "tlskey": "/root/tls/key.pem"}' > /etc/docker/daemon.json; systemctl restart docker"""
+    )
+    before = bench.host.snapshot()
+    with pytest.raises(CheckFailed, match="already uses TLS"):
+        bench.provision()
+    assert bench.host.snapshot() == before
+    etc = files(bench.host)
+    bench.provision(force=True)
+    assert bench.is_up
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert files(bench.host) == etc
 
 
 @pytest.mark.long

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed
 from machinectl.machines.store import Store  # noqa: TC001 - a fixture's type
 from machinectl.provision.facts.host_facts import facts_command, parse_facts
+from machinectl.state import State
 from tests.hosts.test_setup_lab import Bench, changed, files
 from tests.lab.fixtures import FreshHost  # noqa: TC001 - a fixture's type
 from tests.lab.host import Host  # noqa: TC001 - as the others
+from tests.support.quiet import Quiet
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -121,18 +124,31 @@ def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store
     assert bench.host.output("docker info -f '{{.ServerVersion}}'")
 
 
-def test_a_path_of_daemon_json_may_hold_a_space(fresh_host: FreshHost, store: Store) -> None:
+def test_a_plain_port_of_docker_sockets_is_asked_about_and_a_path_of_daemon_json_may_hold_a_space(
+    fresh_host: FreshHost, store: Store
+) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run(
-        "cd /etc/systemd/system; mkdir -p docker.service.d '/etc/docker two'; "
-        "echo '{}' >'/etc/docker two/daemon.json'; "
+        "cd /etc/systemd/system; mkdir -p docker.socket.d docker.service.d '/etc/docker two'; "
+        "printf '[Socket]\nListenStream=2375\n' >docker.socket.d/plain.conf; echo '{}' >'/etc/docker two/daemon.json'; "
         "printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// %s %s\n' "
         "--containerd=/run/containerd/containerd.sock '\"--config-file=/etc/docker two/daemon.json\"' "
         ">docker.service.d/two.conf; systemctl daemon-reload; systemctl restart docker.socket docker"
     )
-    running = bench.container()
+    plain = Endpoint(f"tcp://{bench.host.ip}:2375", name="orion")
+    assert probe(plain, 5).state is State.RUNNING
+    running, before = bench.container(), bench.host.snapshot()
+    bench.log = Quiet(True, False)  # the first is about the host's key
+    with pytest.raises(CheckFailed, match="was not changed") as raised:
+        bench.provision()
+    assert "--yes" in raised.value.hint
+    assert any("makes the engine listen on [::]:2375 without TLS" in line for line in bench.log.warnings)
+    assert bench.host.snapshot() == before
+    bench.log = Quiet(True, True)
     bench.provision()
+    bench.log = Quiet()
     assert bench.is_up
+    assert probe(plain, 5).state is not State.RUNNING
     assert bench.started() == running
     assert bench.host.run("test -e /etc/docker/daemon.json", check=False).returncode != 0
     assert changed(bench.provision()) == []

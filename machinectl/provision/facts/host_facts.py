@@ -174,6 +174,8 @@ class Facts:
     # Units that restart with it.
     dependents: tuple[str, ...] = fact(lambda said: tuple(sorted(said.firsts("dependent"))))
     path_units: tuple[PathUnit, ...] = ()
+    # docker.socket's addresses: its own, and those of drop-ins.
+    socket_listens: tuple[str, ...] = ()
     # daemon.json changed since the engine started.
     edited: bool = is_said("edited")
     # The same for clients.pem: the engine may still accept a CA that is no longer in it.
@@ -342,6 +344,7 @@ def facts(said: Sections) -> Facts:
         version=str(info.get("ServerVersion") or "".join(VERSION.findall(text("version"))[:1])),
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
+        socket_listens=tuple(units.get("docker.socket", {}).get("Listens", "").splitlines()),
         masked=frozenset(
             name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
         ),
@@ -383,12 +386,16 @@ def engine_info(text: str) -> dict[str, Any]:
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
-    """Parse `systemctl show` of several units. Paths are "/a (PathChanged)" each; old versions have the kind before."""
+    """Parse `systemctl show` of several units. Paths are "/a (PathChanged)" each; old versions have the kind before.
+
+    Addresses of sockets are "[::]:2375 (Stream)" each.
+    """
     units: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, equals, value = line.partition("=")
-        if key.startswith("Path"):
-            units[-1]["Paths"] = units[-1].get("Paths", "") + re.sub(r" \(\w+\)$", "", value) + "\n"
+        if key.startswith(("Path", "Listen")):
+            several = "Paths" if key.startswith("Path") else "Listens"
+            units[-1][several] = units[-1].get(several, "") + re.sub(r" \(\w+\)$", "", value) + "\n"
         elif equals:
             units[-1][key] = value
         else:

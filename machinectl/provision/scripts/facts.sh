@@ -56,7 +56,7 @@ has systemctl || environment=/etc/conf.d/docker
 configuration=$(if has systemctl; then
     systemctl show docker.service docker.socket '*.path' -p Id -p Names -p ControlGroup -p LoadState \
         -p ActiveState -p UnitFileState -p FragmentPath -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
-        -p ConsistsOf -p Paths -p Triggers
+        -p ConsistsOf -p Paths -p Triggers -p Listen
 fi | awk -v environment="$environment" -v pipe="$pipe" '
     # The value of a flag, perhaps a quoted one with spaces. No comment has flags.
     function value(line, flag,    begin, quote, rest) {

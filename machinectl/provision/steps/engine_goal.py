@@ -206,10 +206,15 @@ def uses_tls(facts: Facts) -> bool:
     return has_tls(read_config(facts), dockerd_flags(facts, ours=True))
 
 
+def plain_sockets(facts: Facts) -> list[str]:
+    """Return docker.socket's TCP addresses if they have no TLS: an engine uses it on all addresses or none."""
+    return [] if uses_tls(facts) else [address for address in facts.socket_listens if port_of(address)]
+
+
 def tcp_addresses(facts: Facts) -> list[str]:
     """Return the TCP addresses that the host's configuration names for its engine."""
     hosts = [*(flag.value for flag in dockerd_flags(facts) if flag.name == "host")]
-    hosts += map(str, listed(read_config(facts), "hosts"))
+    hosts += [*map(str, listed(read_config(facts), "hosts")), *facts.socket_listens]
     return list(dict.fromkeys(host for host in hosts if port_of(host)))
 
 

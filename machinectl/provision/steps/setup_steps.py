@@ -57,9 +57,10 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
 
 def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
-    secured = [] if target.ssh_only or not facts.dockerd else engine_goal.goal(facts, target).secured
+    if target.ssh_only or not facts.dockerd:
+        return ()
     return tuple(
         f"The host's own configuration makes the engine listen on {address} without TLS: from now on, "
         "only clients with the machine's certificates can connect there"
-        for address in secured
+        for address in (*engine_goal.plain_sockets(facts), *engine_goal.goal(facts, target).secured)
     )
