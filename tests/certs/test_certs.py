@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from machinectl import certs
 from machinectl.certs import Pair
 from machinectl.errors import MachineError, UsageError
+from tests.support.handshake import connect
 from tests.support.openssl import openssl, scripts_certificates
 from tests.support.real import need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOW = datetime.now(UTC)
@@ -37,58 +39,30 @@ def refused(ca: bytes = CA.certificate, cert: bytes = CLIENT.certificate, key: b
     return caught.value
 
 
-# Real TLS, on memory BIOs.
-
-
 @pytest.fixture
-def handshake(tmp_path: Path) -> Handshake:
-    return Handshake(tmp_path)
-
-
-class Handshake:
-    """A server that demands a client certificate, as dockerd does, and a client as strict as Python 3.13's."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def __call__(
-        self, server: Pair, client: Pair | None, *, ca: Pair = CA, server_ca: Pair = CA, name: str = "orion.local"
+def handshake(tmp_path: Path) -> Callable[..., None]:
+    def shake(
+        server: Pair, client: Pair | None, *, ca: Pair = CA, server_ca: Pair = CA, name: str = "orion.local"
     ) -> None:
-        listening = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        listening.verify_mode = ssl.CERT_REQUIRED
-        listening.verify_flags |= ssl.VERIFY_X509_STRICT
-        listening.load_verify_locations(cadata=server_ca.certificate.decode())
-        self.load(listening, server)
-        dialling = ssl.create_default_context(cadata=ca.certificate.decode())
-        dialling.verify_flags |= ssl.VERIFY_X509_STRICT
+        files = {"server/ca.pem": server_ca.certificate, "server/server.pem": server.certificate}
+        files |= {"server/server-key.pem": server.key, "client/ca.pem": ca.certificate}
         if client:
-            self.load(dialling, client)
-        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-        dialled = dialling.wrap_bio(to_client, to_server, server_hostname=name)
-        accepted = listening.wrap_bio(to_server, to_client, server_side=True)
-        waiting = [dialled, accepted]
-        for side in [dialled, accepted] * 4:
-            if side in waiting:
-                try:
-                    side.do_handshake()
-                    waiting.remove(side)
-                except ssl.SSLWantReadError:
-                    continue
-        assert not waiting
+            files |= {"client/cert.pem": client.certificate, "client/key.pem": client.key}
+        for file, content in files.items():
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_bytes(content)
+        connect(tmp_path / "client", tmp_path / "server", name)
 
-    def load(self, context: ssl.SSLContext, pair: Pair) -> None:
-        file = self.directory / "pair.pem"
-        file.write_bytes(pair.certificate + pair.key)
-        context.load_cert_chain(file)
+    return shake
 
 
 @pytest.mark.parametrize("name", ["orion.local", "192.168.0.29", "fd00::1d", "localhost", "127.0.0.1"])
-def test_a_server_answers_by_each_name_and_address_it_was_made_for(handshake: Handshake, name: str) -> None:
+def test_a_server_answers_by_each_name_and_address_it_was_made_for(handshake: Callable[..., None], name: str) -> None:
     handshake(SERVER, CLIENT, name=name)
 
 
 @pytest.mark.parametrize("name", ["orion2.local", "192.168.0.30", "fd00::1e"])
-def test_a_server_is_refused_by_another_name(handshake: Handshake, name: str) -> None:
+def test_a_server_is_refused_by_another_name(handshake: Callable[..., None], name: str) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match=r"Hostname mismatch|IP address mismatch"):
         handshake(SERVER, CLIENT, name=name)
 
@@ -105,7 +79,7 @@ def test_a_server_is_refused_by_another_name(handshake: Handshake, name: str) ->
     ],
 )
 def test_who_is_not_of_the_ca_or_not_made_for_its_side_is_refused(
-    handshake: Handshake, server: Pair, client: Pair | None, why: str
+    handshake: Callable[..., None], server: Pair, client: Pair | None, why: str
 ) -> None:
     with pytest.raises(ssl.SSLError, match=why):
         handshake(server, client)
@@ -117,7 +91,7 @@ def test_a_certificate_does_not_pass_as_a_ca() -> None:
         certs.issue_client(server, "mallory")
 
 
-def test_an_expired_server_and_an_expired_client_are_refused(handshake: Handshake) -> None:
+def test_an_expired_server_and_an_expired_client_are_refused(handshake: Callable[..., None]) -> None:
     ca = certs.new_ca("old", now=LONG_AGO)
     old_server = certs.issue_server(ca, ["orion.local"], now=LONG_AGO)
     old_client = certs.issue_client(ca, "alice", now=LONG_AGO)
@@ -171,23 +145,7 @@ def test_a_certificate_does_not_outlive_its_ca() -> None:
 
 @pytest.mark.parametrize(
     "san",
-    [
-        "",
-        "a b",
-        "orion.local\n",
-        "192.168.0.300",
-        "192.168.0.29:2376",
-        "[::1]",
-        "fe80::1%eth0",
-        "tcp://orion",
-        "-a",
-        "a..b",
-        "*",
-        "∞",
-        "a" * 64,
-        ".".join(["a" * 60] * 5),
-        "\udcff",
-    ],
+    ["", "orion.local\n", "192.168.0.300", "192.168.0.29:2376", "[::1]", "fe80::1%eth0", "-a", "*", "a" * 64, "\udcff"],
 )
 def test_a_san_that_is_neither_address_nor_dns_name_is_refused(san: str) -> None:
     with pytest.raises(UsageError, match="neither an IP address nor a DNS name") as caught:
@@ -217,22 +175,19 @@ def test_a_whole_bundle_is_returned_under_the_names_that_docker_looks_for() -> N
 
 
 EARLY = certs.issue_client(CA, "alice", now=NOW + timedelta(days=100))
-MISFITS = [
-    ({"key": OTHER_CA.key}, "key.pem is not the private key of cert.pem (CN=alice)"),
-    (
-        {"ca": OTHER_CA.certificate},
-        "cert.pem is not signed by ca.pem: its issuer is CN=orion CA",
-    ),
-    ({"cert": EARLY.certificate, "key": EARLY.key}, "cert.pem (CN=alice) is not valid before"),
-    ({"ca": CLIENT.certificate}, "ca.pem is not a CA's certificate: CN=alice may not sign others"),
-]
 
 
-@pytest.mark.parametrize(("files", "why"), MISFITS)
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"key": OTHER_CA.key}, "key.pem is not the private key of cert.pem (CN=alice)"),
+        ({"ca": OTHER_CA.certificate}, "cert.pem is not signed by ca.pem: its issuer is CN=orion CA"),
+        ({"cert": EARLY.certificate, "key": EARLY.key}, "cert.pem (CN=alice) is not valid before"),
+        ({"ca": CLIENT.certificate}, "ca.pem is not a CA's certificate: CN=alice may not sign others"),
+    ],
+)
 def test_files_that_do_not_fit_are_refused(files: dict[str, bytes], why: str) -> None:
     assert refused(**files).cause.startswith(why)
-    assert "It holds a private key" in refused(cert=CLIENT.key).hint
-    assert "It holds a certificate" in refused(key=CLIENT.certificate).hint
 
 
 def test_an_expired_certificate_is_refused() -> None:
@@ -262,6 +217,8 @@ def test_damaged_files_are_refused_and_nothing_else_happens(data: st.DataObject)
 
 
 def test_a_servers_certificate_is_refused_for_a_client_and_the_other_way_round() -> None:
+    assert "It holds a private key" in refused(cert=CLIENT.key).hint
+    assert "It holds a certificate" in refused(key=CLIENT.certificate).hint
     assert "it lacks clientAuth, and is for serverAuth" in refused(cert=SERVER.certificate, key=SERVER.key).cause
     with pytest.raises(MachineError, match="it lacks serverAuth, and is for clientAuth"):
         certs.server_bundle(CA.certificate, CLIENT.certificate, CLIENT.key)
@@ -279,12 +236,10 @@ def test_a_ca_file_may_hold_several_cas() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        ("genrsa", "-out"),
         ("genrsa", "-traditional", "-out"),
         ("ecparam", "-name", "secp384r1", "-genkey", "-out"),
-        ("genpkey", "-algorithm", "ed25519", "-out"),
     ],
-    ids=["rsa", "rsa-pkcs1", "p384-with-parameters", "ed25519"],
+    ids=["rsa-pkcs1", "p384-with-parameters"],
 )
 def test_the_certificates_of_the_scripts_that_people_pass_around_are_taken(
     tmp_path: Path, key: tuple[str, ...]
@@ -331,27 +286,16 @@ def test_der_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> Non
 
 
 def test_a_chain_through_an_intermediate_is_taken_and_a_broken_one_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "root.pem").write_bytes(unlimited_ca(tmp_path))
+    # A root that may have other CAs below it.
+    root_ca = "req -x509 -newkey rsa:2048 -nodes -keyout root.key -out root.pem -subj /CN=root"
+    openssl(tmp_path, *root_ca.split())
     (tmp_path / "ext.cnf").write_text("basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n")
     openssl(
         tmp_path,
-        "req",
-        "-new",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "int.key",
-        "-out",
-        "csr",
-        "-subj",
-        "/CN=int",
+        *["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "int.key", "-out", "csr", "-subj", "/CN=int"],
     )
-    openssl(
-        tmp_path,
-        *("x509", "-req", "-days", "9", "-in", "csr", "-CA", "root.pem", "-CAkey", "root.key"),
-        *("-CAcreateserial", "-out", "int.pem", "-extfile", "ext.cnf"),
-    )
+    by_root = "-CA root.pem -CAkey root.key -CAcreateserial -out int.pem -extfile ext.cnf"
+    openssl(tmp_path, *f"x509 -req -days 9 -in csr {by_root}".split())
     root, intermediate = (tmp_path / "root.pem").read_bytes(), (tmp_path / "int.pem").read_bytes()
     ca = certs.ca_pair(intermediate, (tmp_path / "int.key").read_bytes())
     client = certs.issue_client(ca, "alice")
@@ -361,25 +305,6 @@ def test_a_chain_through_an_intermediate_is_taken_and_a_broken_one_is_refused(tm
     certs.client_bundle(intermediate, client.certificate, client.key)
     assert "is not signed by" in refused(root, client.certificate, client.key).cause
     assert "is not signed by" in refused(CA.certificate, chain, client.key).cause
-
-
-def unlimited_ca(directory: Path) -> bytes:
-    """A root that may have other CAs below it."""
-    openssl(
-        directory,
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "root.key",
-        "-out",
-        "root",
-        "-subj",
-        "/CN=root",
-    )
-    return (directory / "root").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,6 @@ KEYS: list[tuple[str, Callable[[], Key], str]] = [
     ("RSA 1024", lambda: openssl_rsa(1024), ""),
     ("RSA 2048", lambda: openssl_rsa(2048), ""),
     ("P-224", curve(ec.SECP224R1), "a key on the curve secp224r1"),
-    ("secp256k1", curve(ec.SECP256K1), "a key on the curve secp256k1"),
-    ("brainpool", curve(ec.BrainpoolP256R1), "a key on the curve brainpoolP256r1"),
     ("RSA 512", lambda: openssl_rsa(512), "an RSA key of 512 bits"),
 ]
 
