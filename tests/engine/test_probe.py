@@ -3,8 +3,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import warnings
 from dataclasses import replace
@@ -110,10 +108,6 @@ class TestAnEngineThatAnswers:
             probe = engine.probe(plain(port), PLENTY)
         assert (probe.state, probe.version, probe.error) == (State.RUNNING, version, "")
 
-    def test_is_reached_over_mutual_tls(self, made: Certificates) -> None:
-        with serving(servers.engine, made.context()) as port:
-            assert engine.probe(over_tls(port, made.machine("good")), PLENTY).state is State.RUNNING
-
     def test_may_close_after_each_answer(self) -> None:
         def once(connection: Connection) -> None:
             request = connection.request()
@@ -158,13 +152,6 @@ class TestWhatIsNotAnEngine:
                 saying(answer(b"<html>", status="404 Not Found", headers="Server: nginx\r\n", api=False)),
                 [NOT_DOCKER, "404 Not Found from nginx", "set --url <URL> orionbox"],
                 id="a web server",
-            ),
-            pytest.param(
-                saying(
-                    answer(b'{"message": "write /x/y: no space left on device"}', status="500 Internal Server Error")
-                ),
-                ["answers 500: write /x/y: no space left on device"],
-                id="a full disk",
             ),
         ],
     )
@@ -215,6 +202,11 @@ class TestAHostThatCannotBeReached:
         with full() as port:
             found(engine.probe(plain(port), SHORT), State.TIMEOUT, "does not answer within 0.3 s", f"port {port}")
 
+    def test_is_an_error_where_there_is_no_way_to_it(self) -> None:
+        # TCP leads to no group of hosts.
+        words = "Cannot connect to 224.0.0.1:2376: Network is unreachable"
+        found(engine.probe(Endpoint("tcp://224.0.0.1:2376"), PLENTY), State.ERROR, words)
+
     @pytest.mark.parametrize("name", ["nowhere.invalid", f"{'a' * 64}.invalid"])
     def test_is_an_error_where_its_name_is_unknown(self, name: str) -> None:
         found(engine.probe(Endpoint(f"tcp://{name}:2376"), PLENTY), State.ERROR, name, "set --url tcp://<ADDRESS>:2376")
@@ -230,19 +222,6 @@ class TestAHostThatCannotBeReached:
     def test_times_out_where_its_name_is_never_resolved(self) -> None:
         probe = engine.probe(Endpoint("tcp://orion.local:2376"), SHORT)
         found(probe, State.TIMEOUT, '"orion.local" was not resolved within 0.3 s')
-
-    def test_is_an_error_where_there_is_no_way_to_it(self) -> None:
-        need("unshare", root=True)
-        script = (
-            "from machinectl import engine\n"
-            "probe = engine.probe(engine.Endpoint('tcp://10.66.0.1:2376'), 5)\n"
-            "print(probe.state, '|', probe.error)"
-        )
-        # A network namespace of its own, in which nothing is up.
-        done = subprocess.run(
-            ["unshare", "--net", sys.executable, "-c", script], capture_output=True, text=True, check=True
-        )
-        assert done.stdout == "Error | Cannot connect to 10.66.0.1:2376: Network is unreachable\n"
 
     def test_is_reached_at_its_second_address_where_the_first_is_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with full() as dead, serving(servers.engine) as alive:
@@ -466,7 +445,7 @@ class TestWhatIsNotTLS:
             probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
         found(probe, State.ERROR, "closes the connection in the TLS handshake")
 
-    def test_what_closes_after_the_handshake_may_have_refused_the_certificate(self, made: Certificates) -> None:
+    def test_that_closes_after_the_handshake_may_have_refused_the_certificate(self, made: Certificates) -> None:
         with serving(saying(b""), made.context()) as port:
             probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
         found(probe, State.ERROR, "after the TLS handshake: it may refuse the client certificate")
@@ -527,14 +506,9 @@ class TestAskingMany:
         with serving(servers.silent) as silent, full() as dead, serving(servers.engine) as port, unlistened() as closed:
             ports = {"silent": silent, "dead": dead, "alive": port, "closed": closed}
             answers = list(engine.probe_all({name: plain(port) for name, port in ports.items()}, 1.0))
-        states = {name: probe.state for name, probe in answers}
-        assert states == {
-            "silent": State.TIMEOUT,
-            "dead": State.TIMEOUT,
-            "alive": State.RUNNING,
-            "closed": State.STOPPED,
-        }
-        assert len(answers) == 4
+        states = sorted((name, probe.state) for name, probe in answers)
+        reached = [("alive", State.RUNNING), ("closed", State.STOPPED)]
+        assert states == [*reached, ("dead", State.TIMEOUT), ("silent", State.TIMEOUT)]
         assert {name for name, _ in answers[:2]} == {"alive", "closed"}
 
     def test_costs_one_timeout_however_many_are_dead(self) -> None:
@@ -556,21 +530,6 @@ class TestAskingMany:
 
 
 class TestARequest:
-    def test_streams_its_answer_as_it_arrives(self) -> None:
-        read = threading.Event()
-
-        def behaviour(connection: Connection) -> None:
-            connection.request()
-            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-            assert read.wait(PLENTY)
-            connection.send(b"6\r\nsecond\r\n0\r\n\r\n")
-
-        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events", streams=True) as response:
-            pieces = iter(response)
-            assert next(pieces) == b"first"
-            read.set()
-            assert list(pieces) == [b"second"]
-
     def test_gives_an_answer_that_streams_all_the_time_it_takes(self) -> None:
         def behaviour(connection: Connection) -> None:
             connection.request()
@@ -643,27 +602,17 @@ class TestApi:
             connection.send(answer(b'{"message": "no such container"}', status="404 Not Found"))
 
         with serving(behaviour) as port:
-            machine = Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}")
-            added(store, machine)
+            added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}"))
             yield asked
 
     def test_gives_the_raw_answer_of_a_machines_engine(self, store: Store, heads: list[bytes]) -> None:
-        with api(store, "orionbox", "GET", "/containers/x/json") as response:
+        with api(store, "orionbox", "GET", "containers/x/json") as response:
             assert (response.status, response.reason, response.failed) == (404, "Not Found", True)
             assert b"".join(response) == b'{"message": "no such container"}'
         assert heads[0].startswith(b"GET /containers/x/json HTTP/1.1\r\n")
 
-    def test_gives_a_path_its_slash(self, store: Store, heads: list[bytes]) -> None:
-        api(store, "orionbox", "GET", "info").close()
-        assert heads[0].startswith(b"GET /info HTTP/1.1\r\n")
-
     @pytest.mark.parametrize(
-        ("body", "kind"),
-        [
-            (b' {"Image": "busybox"}', b"application/json"),
-            (b"ustar", b"application/octet-stream"),
-            (b"", b""),
-        ],
+        ("body", "kind"), [(b' {"Image": "busybox"}', b"application/json"), (b"ustar", b"application/octet-stream")]
     )
     def test_says_what_its_body_is(self, store: Store, heads: list[bytes], body: bytes, kind: bytes) -> None:
         api(store, "orionbox", "POST", "/containers/create", body).close()

@@ -8,10 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from machinectl import certs, engine
-from machinectl.engine import Endpoint, Probe
+from machinectl.engine import Endpoint
 from machinectl.errors import Hint
 from machinectl.state import State
+from tests.engine.test_probe import found
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -22,12 +25,6 @@ if TYPE_CHECKING:
 
 PLENTY = 20.0
 LONG_AGO = datetime.now(UTC) - timedelta(days=1000)
-
-
-def found(probe: Probe, state: State, *words: str) -> None:
-    said = f"{probe.error} | {probe.hint}"
-    assert probe.state is state, said
-    assert all(word in said for word in words), said
 
 
 def endpoint(dockerd: Dockerd, directory: Path | None = None) -> Endpoint:
@@ -61,40 +58,29 @@ class TestARealEngine:
         assert probe.state is State.RUNNING
         assert probe.version == version_by_docker(f"-H=unix://{dockerd.socket}")
 
-    def test_refuses_a_client_whose_access_was_ended_and_that_is_said(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        ended = certs.issue_client(certs.new_ca("a holder's CA"), "test")
-        directory = dockerd.client(tmp_path / "client", ended)
+    @pytest.mark.parametrize(
+        ("end", "is_of_another_ca", "words"),
+        [
+            ("access", False, "ann@desk has ended its access | Ask for access again: machinectl rm orionbox"),
+            ("access", True, "another server has this address now, or ann@desk has made a new CA"),
+            ("date", False, "certificate expired | Ask ann@desk: machinectl access renew orionbox"),
+        ],
+    )
+    def test_refuses_a_client_whose_time_is_over(
+        self, dockerd: Dockerd, tmp_path: Path, end: str, is_of_another_ca: bool, words: str
+    ) -> None:
+        other = certs.new_ca("a holder's CA")
+        client = (
+            certs.issue_client(dockerd.ca, "test", now=LONG_AGO) if end == "date" else certs.issue_client(other, "test")
+        )
+        directory = dockerd.client(tmp_path / "client", client, other.certificate if is_of_another_ca else b"")
         given = replace(endpoint(dockerd, directory), given_by="ann@desk", ask_again="machinectl rm orionbox")
-        words = ["ann@desk has ended its access", "Ask for access again: machinectl rm orionbox"]
-        found(engine.probe(given, PLENTY), State.ERROR, *words)
-
-    def test_of_another_ca_may_be_another_server_or_have_a_new_ca(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        client = certs.issue_client(certs.new_ca("a holder's CA"), "test")
-        directory = dockerd.client(tmp_path / "client", client, certs.new_ca("the engine's CA").certificate)
-        given = replace(endpoint(dockerd, directory), given_by="ann@desk", ask_again="machinectl rm orionbox")
-        words = [
-            "another server has this address now, or ann@desk has made a new CA",
-            "machinectl access renew orionbox",
-        ]
-        found(engine.probe(given, PLENTY), State.ERROR, *words, "ask for access again: machinectl rm orionbox")
-
-    def test_refuses_a_client_whose_certificate_has_expired(self, dockerd: Dockerd, tmp_path: Path) -> None:
-        expired = certs.issue_client(dockerd.ca, "test", now=LONG_AGO)
-        directory = dockerd.client(tmp_path / "client", expired)
-        given = replace(endpoint(dockerd, directory), renewal=Hint("Ask ann@desk", "machinectl access renew orionbox"))
-        words = ["certificate expired", given.renewal]
-        found(engine.probe(given, PLENTY), State.ERROR, *words)
+        given = replace(given, renewal=Hint("Ask ann@desk", "machinectl access renew orionbox"))
+        found(engine.probe(given, PLENTY), State.ERROR, *words.split(" | "))
 
     def test_that_speaks_tls_says_so_to_who_speaks_plain_http(self, dockerd: Dockerd) -> None:
         plain = replace(endpoint(dockerd), tls=False)
         found(engine.probe(plain, PLENTY), State.ERROR, "speaks TLS", "set --tls orionbox")
-
-    def test_gives_raw_answers(self, dockerd: Dockerd) -> None:
-        with engine.request(endpoint(dockerd), "GET", "/info") as response:
-            assert json.loads(response.read(1 << 20))["DockerRootDir"]
-        with engine.request(endpoint(dockerd), "GET", "/containers/nobody/json") as response:
-            assert (response.status, response.failed) == (404, True)
-            assert json.loads(response.read(1 << 20)) == {"message": "No such container: nobody"}
 
     def test_streams_events_while_it_takes_a_body(self, dockerd: Dockerd) -> None:
         with engine.request(

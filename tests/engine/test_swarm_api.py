@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from machinectl.engine import Endpoint, EngineError, swarm_api
 from machinectl.engine.swarm_api import Membership, Node, Refusal
-from tests.support import servers
 from tests.support.servers import Connection, answer, serving
 
 if TYPE_CHECKING:
@@ -69,12 +68,6 @@ def test_whatever_a_manager_says_of_a_node_is_understood_and_moves_no_cursor(sai
 def test_what_is_no_list_of_nodes_is_an_error(body: bytes) -> None:
     with serving(replying(body)) as port, pytest.raises(EngineError):
         swarm_api.nodes(at(port))
-
-
-@pytest.mark.parametrize("behaviour", [servers.closing, servers.stalling_body, servers.silent])
-def test_who_does_not_finish_is_not_waited_for(behaviour: Behaviour) -> None:
-    with serving(behaviour) as port, pytest.raises(EngineError):
-        swarm_api.nodes(at(port), timeout=0.2)
 
 
 def test_a_refusal_is_told_in_the_engines_words_on_one_line() -> None:
