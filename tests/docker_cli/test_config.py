@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from machinectl.machines.store import Store
 from machinectl.verbs.certs import create_certificates
 from tests.support.docker_cli import DockerCli
 from tests.support.in_process import machinectl
-from tests.support.program import run_code
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,14 +22,6 @@ if TYPE_CHECKING:
     from tests.support.dockerd import Dockerd
 
 SSH = ("create", "--no-provision", "-d", "none", "--url", "ssh://ops@orion")
-# Runs a command line, and is killed right before its N-th touch of docker's contexts.
-DYING = """
-import sys
-from machinectl.cli.typer_app import run_with_typer
-from tests.support.dying import die_at
-die_at(int(sys.argv[1]), sys.argv[2])
-sys.exit(run_with_typer(sys.argv[3:]))
-"""
 
 
 @pytest.fixture
@@ -72,13 +62,8 @@ def test_ls_shows_each_machine_with_its_context_and_what_is_not_in_step(store: S
         ["theirs", "-", "-", 'docker has a context "theirs" that is not machinectl\'s'],
     ]
     assert shown.stderr.count("machinectl context sync\n") == 2
-    assert rows(store)["orionbox"] == {
-        "Name": "orionbox",
-        "Context": "orionbox",
-        "Current": True,
-        "InStep": True,
-        "Why": "",
-    }
+    listed = rows(store)["orionbox"]
+    assert listed == {"Name": "orionbox", "Context": "orionbox", "Current": True, "InStep": True, "Why": ""}
     assert not rows(store, DOCKER_HOST="tcp://x:1")["orionbox"]["Current"]
 
 
@@ -110,12 +95,9 @@ def test_sync_mends_what_was_changed_behind_our_back_and_then_has_nothing_to_do(
 @pytest.mark.parametrize(
     ("file", "damage"),
     [
-        ("key.pem", "empty"),
         ("cert.pem", "cut"),
         ("key.pem", "another's"),
-        ("ca.pem", "another's"),
         ("ca.pem", "missing"),
-        ("key.pem", "a directory"),
     ],
 )
 def test_sync_never_replaces_a_context_by_damaged_certificates(
@@ -127,37 +109,22 @@ def test_sync_never_replaces_a_context_by_damaged_certificates(
     contexts = Contexts(str(docker.config))
     before = contexts.read("secured")
     path = Path(store.directory("secured"), file)
-    contents = {"empty": b"", "cut": path.read_bytes()[:99], "another's": (tmp_path / "others" / file).read_bytes()}
+    contents = {"cut": path.read_bytes()[:99], "another's": (tmp_path / "others" / file).read_bytes()}
     path.unlink()
     if damage in contents:
         path.write_bytes(contents[damage])
-    elif damage == "a directory":
-        path.mkdir()
     refused = run(store, "context", "sync", code=1)
     assert (refused.stdout, contexts.read("secured")) == ("", before)
     cause, hint = refused.stderr.splitlines()
     assert file in cause
     assert cause.endswith("; the docker context stays as it was")
     assert hint.strip() == "Get its certificates from whoever made them: machinectl certs import secured <DIR>"
-    told = rows(store)["secured"]["Why"]
-    assert isinstance(told, str)
-    assert told in cause
+    assert rows(store)["secured"]["Why"] in cause
     examined = json.loads(run(store, "doctor", "--json", "secured", code=1).stdout)
     [check] = [one for each in examined for one in each["Checks"] if one["Title"] == "docker contexts"]
     assert check["Hint"] == hint.strip()
     run(store, "set", "--label", "rack=a", "secured")
     assert contexts.read("secured") == before
-
-
-def test_metadata_that_is_not_json_is_told_and_what_the_hint_says_mends_it(store: Store, docker: DockerCli) -> None:
-    run(store, *SSH, "orionbox")
-    meta = Path(Contexts(str(docker.config)).place("meta", "orionbox"), "meta.json")
-    meta.write_text("{")
-    assert "is not a context" in rows(store)["orionbox"]["Why"]
-    assert "docker context rm orionbox && machinectl context sync" in run(store, "context", "sync").stderr
-    docker("context", "rm", "orionbox")
-    run(store, "context", "sync")
-    assert docker.contexts() == {"orionbox"}
 
 
 def test_a_store_that_was_moved_takes_its_contexts_over(store: Store, docker: DockerCli, tmp_path: Path) -> None:
@@ -200,19 +167,7 @@ def test_a_machine_is_made_of_a_context_which_stays_as_it_is(store: Store, docke
     assert {path: path.read_bytes() for path in docker.config.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    ("context", "cause", "hint"),
-    [
-        ("default", "There is no docker context", "docker context ls"),
-        ("theirz", "There is no docker context", 'Did you mean "theirs"?'),
-        ("loose", "skips verification", "--tls-dir <DIR> --url 'tcp://x; touch ran' loose"),
-        ("pipe", "npipe", "Write for example"),
-        ("taken", "already exists", "Choose another name"),
-    ],
-)
-def test_a_context_that_no_machine_can_be_made_of_is_refused(
-    store: Store, docker: DockerCli, context: str, cause: str, hint: str
-) -> None:
+def test_a_context_that_no_machine_can_be_made_of_is_refused(store: Store, docker: DockerCli) -> None:
     for name, host in (
         ("theirs", "tcp://10.0.0.1:2375"),
         ("taken", "tcp://10.0.0.1:2375"),
@@ -226,28 +181,15 @@ def test_a_context_that_no_machine_can_be_made_of_is_refused(
     meta = Path(Contexts(str(docker.config)).place("meta", "loose"), "meta.json")
     meta.write_text(meta.read_text().replace("tcp://10.0.0.1:2376", "tcp://x; touch ran"))
     run(store, *SSH, "taken")
-    process = machinectl("context", "import", context, store=store.root)
-    assert process.returncode in {1, 2}
-    assert cause in process.stderr
-    assert hint in process.stderr
+    for context, cause, hint in (
+        ("default", "There is no docker context", "docker context ls"),
+        ("theirz", "There is no docker context", 'Did you mean "theirs"?'),
+        ("loose", "skips verification", "--tls-dir <DIR> --url 'tcp://x; touch ran' loose"),
+        ("pipe", "npipe", "Write for example"),
+        ("taken", "already exists", "Choose another name"),
+    ):
+        process = machinectl("context", "import", context, store=store.root)
+        assert process.returncode in {1, 2}
+        assert cause in process.stderr
+        assert hint in process.stderr
     assert store.names() == ["taken"]
-
-
-def test_killed_while_contexts_are_written_a_verb_leaves_them_whole_and_sync_mends_them(
-    store: Store, docker: DockerCli
-) -> None:
-    contexts = Contexts(str(docker.config))
-    verb, old, new = "rename", "orionbox", "rigel"
-    run(store, *SSH, old)
-    for moment in range(1, 100, 2):
-        words = [str(moment), os.path.join(contexts.config, "contexts"), verb, old, new]
-        process = run_code(DYING, *words, environment={"MACHINE_STORAGE_PATH": store.root})
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL, process.stderr
-        assert docker.contexts() <= {old, new}
-        run(store, "context", "sync")
-        assert contexts.names() == [new] == store.names()
-        assert not os.path.exists(contexts.staging)
-        old, new = new, old
-    assert moment > 10

@@ -18,10 +18,9 @@ from machinectl.docker_cli.contexts import Context, Contexts, Mark, invalid_name
 from machinectl.engine.docker_context import ContextError, Current, current_context
 from tests.support.docker_cli import DockerCli
 from tests.support.program import run_code
-from tests.support.real import need
+from tests.support.real import need, small_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MARK = Mark("/home/me/machines", "orionbox")
@@ -80,15 +79,12 @@ def test_what_docker_writes_is_read_as_docker_means_it(contexts: Contexts, docke
     files = ",".join(f"{name}={tmp_path / name}" for name in pem)
     docker("context", "create", "theirs_1", "--docker", f"host=tcp://orion:2376,{files}")
     docker("context", "create", "loose", "--docker", "host=tcp://orion:2376,skip-tls-verify=true")
-    found = contexts.read("theirs_1")
-    assert found
-    assert (found.host, found.files) == ("tcp://orion:2376", {f"{name}.pem": data for name, data in pem.items()})
-    assert found.mark is None
-    assert not found.skips_verification
     assert sorted(contexts.names()) == ["loose", "theirs_1"]
-    loose = contexts.read("loose")
+    found, loose = contexts.read("theirs_1"), contexts.read("loose")
+    assert found
     assert loose
-    assert loose.skips_verification
+    assert (found.host, found.files) == ("tcp://orion:2376", {f"{name}.pem": data for name, data in pem.items()})
+    assert (found.mark, found.skips_verification, loose.skips_verification) == (None, False, True)
 
 
 def test_what_others_wrote_into_a_context_stays_when_it_is_written_again(contexts: Contexts, docker: DockerCli) -> None:
@@ -221,24 +217,23 @@ def test_no_key_is_kept_where_a_group_of_several_may_write(tmp_path: Path) -> No
 
 
 def test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_path: Path) -> None:
-    file, open_to_all, foreign = tmp_path / "file", tmp_path / "open", tmp_path / "foreign"
-    file.touch()
-    open_to_all.mkdir()
-    open_to_all.chmod(0o777)
-    for path, cause in ((file, "Not a directory"), (open_to_all, "everybody may write to it")):
-        with pytest.raises(ContextError, match=cause):
-            put(Contexts(str(path)))
     need(root=True)
-    foreign.mkdir()
-    os.chown(foreign, 1234, 1234)
-    with pytest.raises(ContextError, match="another user's"):
-        put(Contexts(str(foreign)))
-    assert list(foreign.iterdir()) == []
-    part = tmp_path / "part" / "contexts" / "tls"
-    part.mkdir(parents=True)
+    (tmp_path / "file").touch()
+    opened, foreign, part = (tmp_path / name for name in ("open", "foreign", "part/contexts/tls"))
+    for directory in (opened, foreign, part):
+        directory.mkdir(parents=True)
+    opened.chmod(0o777)
     part.chmod(0o777)
-    with pytest.raises(ContextError, match="everybody may write to it"):
-        put(Contexts(str(tmp_path / "part")))
+    os.chown(foreign, 1234, 1234)
+    for name, cause in (
+        ("file", "Not a directory"),
+        ("open", "everybody may write to it"),
+        ("part", "everybody may write to it"),
+        ("foreign", "another user's"),
+    ):
+        with pytest.raises(ContextError, match=cause):
+            put(Contexts(str(tmp_path / name)))
+    assert list(foreign.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
@@ -279,6 +274,12 @@ def test_docker_takes_for_a_name_what_we_take_for_one(docker: DockerCli, name: s
 
 def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: DockerCli) -> None:
     put(contexts)
+    config = os.path.join(contexts.config, "config.json")
+    for content in (b"{", b"[]", b'{"currentContext": 1}', b"\xff"):
+        with open(config, "wb") as file:
+            file.write(content)
+        assert current_context(contexts.config, {}) == Current("default")
+    os.unlink(config)
     assert current_context(contexts.config, {}) == Current("default")
     docker("context", "use", "orionbox")
     for variables, found in (
@@ -292,41 +293,18 @@ def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: Do
         assert current_context(contexts.config, variables) == found
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"currentContext": 1}', b"\xff"])
-def test_a_configuration_that_docker_cannot_read_chooses_nothing(contexts: Contexts, content: bytes) -> None:
-    put(contexts)
-    with open(os.path.join(contexts.config, "config.json"), "wb") as file:
-        file.write(content)
-    assert current_context(contexts.config, {}) == Current("default")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    need("mount", "umount", root=True)
-    disk = tmp_path / "docker"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", disk], check=True)
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
-def test_on_a_full_disk_the_context_stays_what_it_was(small_disk: Path, docker: DockerCli) -> None:
-    contexts = Contexts(str(small_disk))
-    old = put(contexts)
-    (small_disk / "filler").write_bytes(b"x" * (60 << 10))
-    with pytest.raises(ContextError) as raised:
-        put(contexts, "tcp://new:2376", {"ca.pem": b"x" * (64 << 10)})
-    assert "No space left" in raised.value.cause
-    assert raised.value.hint.startswith("Make room")
-    assert contexts.read("orionbox") == old
-    assert docker.contexts() == {"orionbox"}
-    assert not os.path.exists(contexts.staging)
-
-
-def test_a_read_only_config_is_one_clear_error(small_disk: Path) -> None:
-    contexts = Contexts(str(small_disk))
-    old = put(contexts)
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(ContextError, match="Read-only file system"):
-        put(contexts, "tcp://new:2376", NEW)
-    assert contexts.read("orionbox") == old
+def test_on_a_full_or_read_only_disk_the_context_stays_what_it_was(docker: DockerCli) -> None:
+    with small_disk(docker.config, "size=128k,mode=700") as disk:
+        contexts = Contexts(str(disk))
+        old = put(contexts)
+        (disk / "filler").write_bytes(b"x" * (60 << 10))
+        with pytest.raises(ContextError) as raised:
+            put(contexts, "tcp://new:2376", {"ca.pem": b"x" * (64 << 10)})
+        assert "No space left" in raised.value.cause
+        assert raised.value.hint.startswith("Make room")
+        assert docker.contexts() == {"orionbox"}
+        assert not os.path.exists(contexts.staging)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(ContextError, match="Read-only file system"):
+            put(contexts, "tcp://new:2376", NEW)
+        assert contexts.read("orionbox") == old

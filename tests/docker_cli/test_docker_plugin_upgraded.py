@@ -93,10 +93,9 @@ def test_what_docker_is_told_of_the_plugin_starts_nothing(docker: PluggedDocker,
     assert docker("machine").returncode == 7
 
 
-@pytest.mark.parametrize("name", ["a b", "$(touch x)", "'\"", "-n", "é", "a\nb", "\\"])
-def test_a_path_is_found_whatever_is_in_it(docker: PluggedDocker, tmp_path: Path, name: str) -> None:
+def test_a_path_is_found_whatever_is_in_it(docker: PluggedDocker, tmp_path: Path) -> None:
     script = installed(tmp_path / "venvs")
-    other = tmp_path / name / "machinectl"
+    other = tmp_path / "-n $(touch x) '\" é a\nb \\" / "machinectl"
     other.parent.mkdir()
     other.symlink_to(script)
     command = [str(other), "docker-plugin", "install"]

@@ -44,62 +44,54 @@ def machine(store: Store, cli: DockerCli, name: str = "orion") -> Machine:
     return new
 
 
-def test_what_is_missing_is_not_needed(store: Store, cli: DockerCli) -> None:
+def test_contexts_are_held_against_the_machines(store: Store, cli: DockerCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged() -> tuple[Verdict, str, str]:
+        found = looked_at(store, cli)["docker contexts"]
+        return found.verdict, found.seen, found.hint
+
+    sync = "Update it: machinectl context sync"
     added(store, Machine("orion", "none", url="tcp://192.0.2.7:2375"))
-    found = looked_at(store, cli)
-    assert found["docker plugin"].verdict is OK
-    assert found["docker plugin"].hint == "Install it: machinectl docker-plugin install"
-    assert (found["docker contexts"].verdict, found["docker contexts"].seen) == (UNKNOWN, "orion: it is missing")
-    assert found["docker contexts"].hint == "Update it: machinectl context sync"
-
-
-def test_contexts_that_are_in_step_and_one_that_leads_elsewhere(store: Store, cli: DockerCli) -> None:
-    machine(store, cli)
-    assert looked_at(store, cli)["docker contexts"].verdict is OK
+    assert judged() == (UNKNOWN, "orion: it is missing", sync)
+    sync_context(Contexts(str(cli.config)), store, "orion")
+    assert judged()[0] is OK
     cli("context", "update", "orion", "--docker", "host=tcp://192.0.2.9:2375")
-    found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.seen) == (BROKEN, "orion: it leads to tcp://192.0.2.9:2375")
-
-
-def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(store: Store, cli: DockerCli) -> None:
-    machine(store, cli)
+    assert judged()[:2] == (BROKEN, "orion: it leads to tcp://192.0.2.9:2375")
     with store.writing("orion") as held:
         held.machine.context = False
         held.write()
-    found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.hint) == (BROKEN, "Remove it: machinectl context sync")
+    assert judged()[::2] == (BROKEN, "Remove it: machinectl context sync")
     sync_context(Contexts(str(cli.config)), store, "orion")
-    found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.hint) == (OK, "Add it: machinectl set --context orion")
-    assert found.seen == "orion: not wanted (--no-context)"
-
-
-def test_contexts_that_are_switched_off_are_no_fault(
-    store: Store, cli: DockerCli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    assert judged() == (OK, "orion: not wanted (--no-context)", "Add it: machinectl set --context orion")
     monkeypatch.setenv("MACHINECTL_CONTEXTS", "off")
-    found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.hint) == (OK, "Turn them on: unset MACHINECTL_CONTEXTS")
+    assert judged()[::2] == (OK, "Turn them on: unset MACHINECTL_CONTEXTS")
 
 
 def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store, cli: DockerCli) -> None:
     machine(store, cli)
     cli("context", "use", "orion")
     assert looked_at(store, cli)["Current context"].seen == '"orion", which leads to tcp://192.0.2.7:2375'
+    meta = Path(Contexts(str(cli.config)).place("meta", "orion"), "meta.json")
+    context = meta.read_text()
+    meta.write_text("{")
+    found = looked_at(store, cli)
+    assert (found["docker contexts"].verdict, found["Current context"].verdict) == (UNKNOWN, BROKEN)
+    meta.write_text(context)
     Contexts(str(cli.config)).remove("orion")
     assert cli.run("ps").returncode != 0
-    found = looked_at(store, cli)["Current context"]
-    assert (found.verdict, found.hint) == (BROKEN, "Use another one: docker context use default")
+    gone = looked_at(store, cli)["Current context"]
+    assert (gone.verdict, gone.hint) == (BROKEN, "Use another one: docker context use default")
     cli("context", "use", "default")
     assert "Current context" not in looked_at(store, cli)
-    found = looked_at(store, cli, DOCKER_CONTEXT="ghost")["Current context"]
-    assert found.hint == "Use another one: unset DOCKER_CONTEXT"
+    gone = looked_at(store, cli, DOCKER_CONTEXT="ghost")["Current context"]
+    assert gone.hint == "Use another one: unset DOCKER_CONTEXT"
 
 
 def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     program = tmp_path / "machinectl"
     program.touch(mode=0o755)
     path = cli.config / "cli-plugins" / "docker-machine"
+    found = looked_at(store, cli)["docker plugin"]
+    assert (found.verdict, found.hint) == (OK, "Install it: machinectl docker-plugin install")
     plugin.install_plugin([str(program)], {"DOCKER_CONFIG": str(cli.config)})
     assert looked_at(store, cli)["docker plugin"].seen == f"`docker machine` is {program}"
     program.unlink()
@@ -109,12 +101,3 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     found = looked_at(store, cli)["docker plugin"]
     assert found.verdict is UNKNOWN
     assert "Move it away" in found.hint
-
-
-def test_a_context_that_is_none_is_told(store: Store, cli: DockerCli) -> None:
-    machine(store, cli)
-    cli("context", "use", "orion")
-    Path(Contexts(str(cli.config)).place("meta", "orion"), "meta.json").write_text("{")
-    found = looked_at(store, cli)
-    assert found["docker contexts"].verdict is UNKNOWN
-    assert found["Current context"].verdict is BROKEN
