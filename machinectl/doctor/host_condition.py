@@ -192,10 +192,12 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
     addresses = ", ".join(engine_goal.tcp_addresses(found))
     own = f"the engine listens on {addresses}, by the host's own configuration"
     still = f"the engine still listens on port {target.port}"
+    units = Hint("and", shell.command("systemctl cat docker.service docker.socket"))
+    see = Hint("See that configuration", shell.command(f"cat {found.config_path}")) | units
     yield first_case(
         LISTENER,
         (found.engine_listens and target.own_cas, BROKEN, still, Hint("Close it", again)),
-        (addresses, UNKNOWN, own, Hint("See that configuration", shell.command("systemctl cat docker.service"))),
+        (addresses, UNKNOWN, own, see),
         (True, OK, f"the engine does not listen on port {target.port}", NO_HINT),
     )
 

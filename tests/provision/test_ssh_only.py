@@ -215,4 +215,9 @@ def test_doctor_sees_a_user_without_the_group_and_an_engine_that_listens() -> No
     own = json.dumps({"hosts": ["fd://", "tcp://127.0.0.1:2375"]}).encode()
     _, listener = checks(recorded("docker", files={DAEMON_JSON: HostFile("644", 0, 0, own)}))
     assert (listener.verdict, "tcp://127.0.0.1:2375" in listener.seen) == (Verdict.UNKNOWN, True)
-    assert listener.hint == f"See that configuration: machinectl ssh orion sudo cat {DAEMON_JSON}"
+    seen = (
+        f"See that configuration: machinectl ssh orion sudo cat {DAEMON_JSON}; and: machinectl ssh orion sudo systemctl"
+    )
+    assert listener.hint == f"{seen} cat docker.service docker.socket"
+    _, listener = checks(recorded("docker", socket_listens=("127.0.0.1:2375",)))
+    assert (listener.verdict, "127.0.0.1:2375" in listener.seen) == (Verdict.UNKNOWN, True)
