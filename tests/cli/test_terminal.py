@@ -85,17 +85,12 @@ def test_a_table_higher_than_the_screen_is_drawn_once(machines: Store) -> None:
     assert text.count("awake") == 1
 
 
-def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some(store: Store, tmp_path: Path) -> None:
-    old = tmp_path / "home/.docker/machine/machines/old1"
-    old.mkdir(parents=True)
-    (old / "config.json").touch()
+def test_ls_of_no_machines_says_how_to_make_one(store: Store) -> None:
     with at_terminal("-s", store.root, "ls", store=store.root) as (_, terminal):
         headings, *told = everything(terminal).splitlines()
     assert headings.split()[:2] == ["NAME", "ACTIVE"]
-    assert told[-7:] == [
+    assert told[-5:] == [
         "There is no machine yet",
-        "  Import docker-machine's machines:",
-        f"  \x1b[1mmachinectl -s {store.root} import --from-docker-machine\x1b[0m",
         "  Set up a server over SSH:",
         f"  \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> <NAME>\x1b[0m",
         "  Register an engine that runs:",
