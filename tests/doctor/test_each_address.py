@@ -66,13 +66,9 @@ def test_each_address_is_named_with_what_answers_there(store: Store, made: Certi
     ]
 
 
-def test_the_address_of_the_url_may_be_listed_twice() -> None:
-    machine = Machine("orion", "none", url="tcp://127.0.0.1:1", addresses=[LAN])
-    assert seen(machine) == []
-
-
 def test_a_machine_with_one_address_has_no_such_checks(store: Store, made: Certificates) -> None:
     assert seen(orion(store, made, 1, LAN)) == []
+    assert seen(Machine("twice", "none", url="tcp://127.0.0.1:1", addresses=[LAN])) == []
 
 
 def test_an_address_that_does_not_answer_can_be_removed(store: Store, made: Certificates) -> None:
@@ -113,20 +109,6 @@ def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
     assert foreign.hint == f"If the host no longer has this address: machinectl {command}"
     assert run_command_line(["-s", store.root, *command.split()]) == 0
     assert (store.read("orion").url, store.read("orion").addresses) == (f"tcp://{VPN}:{port}", ["127.0.0.3"])
-
-
-def test_an_owner_who_may_have_made_a_new_ca_is_named_at_each_address(store: Store, made: Certificates) -> None:
-    stranger = made.server(LAN, VPN, ca=certs.new_ca("orion's new CA"))
-    with serving(servers.engine, stranger, LAN) as port, serving(servers.engine, stranger, VPN, port):
-        machine = orion(store, made, port, LAN, VPN)
-        machine.access = {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}
-        checks = seen(machine)
-    words = "is from another CA: another server has this address now, or bob@desk has made a new CA"
-    assert [f"{host}:{port} {words}" in check.seen for host, check in zip((LAN, VPN), checks, strict=True)] == [
-        True
-    ] * 2
-    assert "machinectl access request --for alice orion" in checks[0].hint
-    assert "machinectl access renew orion;" in checks[0].hint
 
 
 @pytest.mark.parametrize("access", [{}, {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}])

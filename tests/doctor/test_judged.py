@@ -21,6 +21,8 @@ from machinectl.engine.endpoint import Endpoint
 from machinectl.engine.tls import import_hint
 from machinectl.errors import SET_CLOCK
 from machinectl.hosts.identity import Identity
+from machinectl.machines.holders import ACTIVE, ADDING, ENDING, AccessHolder
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.health import FileSystem, Health, Memory
 from machinectl.provision.facts.host_facts import (
     DROP_INS,
@@ -426,3 +428,76 @@ def test_a_certificate_that_is_served_runs_out() -> None:
     assert told == import_hint(Endpoint("tcp://192.0.2.1:2376", name="orion"))
     assert engine_configuration.served_check(mine.server, theirs, None, SUDO).verdict is OK
     assert engine_configuration.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN
+
+
+OWN, ALICE, CI = (certs.new_ca(f"machinectl orion {name}").certificate for name in ("own", "alice", "ci"))
+GIVE_UP = "Repeat the grant, or give it up: machinectl access end bob orion"
+
+
+def holder(who: str, ca: bytes, state: str = ACTIVE) -> AccessHolder:
+    return AccessHolder(who, ca=certs.fingerprint(ca) if ca else "", state=state)
+
+
+def accepted(text: bytes, *holders: AccessHolder, edited: bool = False) -> Check | None:
+    host = replace(recorded("provisioned"), clients_edited=edited)
+    if text:
+        host = replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, text)})
+    return engine_configuration.accepted_clients_check(host, OWN, holders, SUDO)
+
+
+def test_whom_a_list_of_the_hosts_owner_shuts_out_is_named() -> None:
+    host = replace(recorded("provisioned"), trusted=OWN + CI)
+    host = replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, OWN + ALICE)})
+    found = engine_configuration.accepted_clients_check(host, OWN, [holder("alice", ALICE)], SUDO)
+    assert found
+    assert (found.verdict, found.seen.endswith("and rejects alice")) == (BROKEN, True)
+    assert found.hint.endswith("machinectl provision orion")
+
+
+def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
+    assert accepted(b"") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "holders", "edited", "verdict", "seen", "hint"),
+    [
+        (OWN + ALICE, [holder("alice", ALICE)], False, OK, "accepts this computer, alice", ""),
+        (OWN + ALICE + ALICE, [holder("alice", ALICE)], False, OK, "accepts this computer, alice", ""),
+        (OWN + CI, [], False, OK, "not on record: CN=machinectl orion ci", ""),
+        (
+            OWN + ALICE,
+            [holder("alice", ALICE, ENDING)],
+            False,
+            BROKEN,
+            "the access of alice was ended here",
+            "machinectl access end alice orion",
+        ),
+        (OWN, [holder("alice", ALICE, ENDING)], False, OK, "accepts this computer", ""),
+        *(
+            (text, [holder("alice", ALICE)], False, BROKEN, "has no certificates", "machinectl provision orion")
+            for text in (b"", b"#")
+        ),
+        (OWN, [holder("alice", ALICE)], False, UNKNOWN, "no longer accepts alice", "access end alice orion"),
+        (
+            OWN + ALICE[:300] + CI,
+            [holder("alice", ALICE), holder("ci", CI)],
+            False,
+            BROKEN,
+            "1 certificate in /etc/docker/machinectl/clients.pem cannot be read",
+            "then: machinectl provision orion",
+        ),
+        *(
+            (text, [holder("bob", b"", ADDING)], False, UNKNOWN, "the access of bob is not added yet", GIVE_UP)
+            for text in (b"", OWN)
+        ),
+        (OWN, [], True, UNKNOWN, "changed after the engine started", "machinectl provision orion"),
+    ],
+)
+def test_who_is_accepted_is_held_against_the_record(
+    text: bytes, holders: list[AccessHolder], edited: bool, verdict: Verdict, seen: str, hint: str
+) -> None:
+    check = accepted(text, *holders, edited=edited)
+    assert check is not None
+    assert (check.title, check.verdict) == ("Access", verdict)
+    assert seen in check.seen
+    assert hint in check.hint

@@ -147,24 +147,9 @@ def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "status", "cause", "hint"),
     [
-        (
-            "unix:///nowhere.sock",
-            1,
-            "There is no socket /nowhere.sock on this computer",
-            f"Take {ELSEWHERE}",
-        ),
-        (
-            "tcp://127.0.0.1:1",
-            1,
-            "127.0.0.1:1 refuses the connection: nothing listens there",
-            f"Take {ELSEWHERE}",
-        ),
-        (
-            "bogus",
-            2,
-            "DOCKER_HOST: The URL 'bogus' has no scheme",
-            "Write tcp://bogus; or: unset DOCKER_HOST",
-        ),
+        ("unix:///nowhere.sock", 1, "There is no socket /nowhere.sock on this computer", f"Take {ELSEWHERE}"),
+        ("tcp://127.0.0.1:1", 1, "127.0.0.1:1 refuses the connection: nothing listens there", f"Take {ELSEWHERE}"),
+        ("bogus", 2, "DOCKER_HOST: The URL 'bogus' has no scheme", "Write tcp://bogus; or: unset DOCKER_HOST"),
     ],
 )
 def test_an_engine_that_docker_points_at_in_vain_is_answered_with_another_source(

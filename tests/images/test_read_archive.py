@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
+from machinectl.images.image import parse_platform
 from machinectl.images.read_archive import ArchiveReader, Spool, Wanted
 from tests.support import archives
 from tests.support.archives import Made, digest, layer, layout, saved, saved_by_old_docker, tar_of
@@ -173,3 +174,27 @@ def test_any_damage_is_refused_or_harmless(
     except MachineError:
         return
     assert all(each.layers for each in image.manifests)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/arm/v7", "linux/arm/v7"),
+        ("arm64", "linux/arm64"),
+        ("linux/arm64/v8", "linux/arm64"),
+        ("aarch64", "linux/arm64"),
+        ("Linux/X86_64", "linux/amd64"),
+        ("linux/armhf", "linux/arm/v7"),
+        ("windows/amd64", "windows/amd64"),
+    ],
+)
+def test_other_spellings_are_the_same_platform(text: str, name: str) -> None:
+    assert parse_platform(text) == name
+
+
+@pytest.mark.parametrize("text", ["linux/", "/amd64", "linux", "a/b/c/d", "\x1b[31m", "linux amd64"])
+def test_what_is_no_platform_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a platform") as caught:
+        parse_platform(text)
+    assert "\x1b" not in caught.value.cause
