@@ -23,12 +23,12 @@ from machinectl.hosts.identity import pending_sets, probe_any_set
 from machinectl.hosts.login import moved_hint
 from machinectl.hosts.parallel import BackgroundTask
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.machine_driver import endpoint_of, flag_of_set, ssh_or_none
+from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
 from machinectl.machines.record import owner_of, owners_name
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from machinectl.engine import Endpoint
     from machinectl.machines.record import Machine
@@ -186,12 +186,9 @@ def look_at(machine: Machine, host: str, timeout: float) -> AddressLook:
 
 def address_checks(machine: Machine, looks: list[AddressLook]) -> Iterator[Check]:
     """Yield a check for each address. Pure."""
-    answering = [look.host for look in looks if look.failure is None]
-    foreign = [look.host for look in looks if look.failure and is_anothers(look.failure)]
+    is_found = any(look.failure is None for look in looks)
     for look in looks:
-        command = without_address(machine, look.host, answering, foreign)
-        remove = Hint("If the host no longer has this address", command) if command else moved_hint(machine)
-        yield address_check(machine, look, remove, is_found=bool(answering))
+        yield address_check(machine, look, without_address(machine, look.host), is_found=is_found)
 
 
 def address_check(machine: Machine, look: AddressLook, remove: Hint, *, is_found: bool) -> Check:
@@ -209,10 +206,6 @@ def address_check(machine: Machine, look: AddressLook, remove: Hint, *, is_found
     return unknown(ADDRESS, failure.cause, remove)
 
 
-def is_anothers(failure: MachineError) -> bool:
-    return is_foreign(failure) and not has_other_names(failure)
-
-
 def has_other_names(failure: MachineError) -> bool:
     cause = failure.__cause__
     return isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in OTHER_NAMES
@@ -227,24 +220,10 @@ def certificate_hint(machine: Machine, failure: MachineError) -> Hint:
     return failure.hint
 
 
-def without_address(machine: Machine, host: str, answering: Sequence[str], foreign: Sequence[str] = ()) -> str:
-    """Return the command that takes an address out; one of `answering` replaces that in the URL.
-
-    One of `foreign` never does: "" if there is no other.
-    """
+def without_address(machine: Machine, host: str) -> Hint:
+    """Return the command that takes an address out, or sets another in place of the first."""
     first, *others = known_addresses(machine)
-    place = ""
     if host == first:
-        usable = sorted((each for each in others if each not in foreign), key=lambda each: each not in answering)
-        if not usable:
-            return ""
-        host = usable[0]
-        place = place_flags(machine, host)
-    kept = f" {FLAG} ".join(each for each in others if each != host) or "''"
-    return f"machinectl set --address {kept}{place} {machine.name}"
-
-
-def place_flags(machine: Machine, host: str) -> str:
-    if machine.url.startswith("tcp://"):
-        return f" --url {engine_url.with_host(machine.url, host)}"
-    return f" {flag_of_set(machine, 'ip-address') or '--url'} {host}"
+        return moved_hint(machine)
+    kept = f" {FLAG} ".join(address for address in others if address != host) or "''"
+    return Hint("If the host no longer has this address", f"machinectl set {FLAG} {kept} {machine.name}")

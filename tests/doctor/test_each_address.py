@@ -11,7 +11,6 @@ import pytest
 
 from machinectl import certs, engine
 from machinectl.check import Check, Verdict
-from machinectl.cli.main import run_command_line
 from machinectl.doctor.engine_connectivity import address_checks, look_at_addresses, without_address
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.host_login import Inside, own_url
@@ -93,9 +92,7 @@ def test_a_certificate_that_does_not_name_the_address_is_made_anew(store: Store,
     assert shared.hint == "Ask bob@desk to type: machinectl provision vega"
 
 
-def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
-    store: Store, made: Certificates
-) -> None:
+def test_another_engine_at_the_address_of_the_url_is_told_of(store: Store, made: Certificates) -> None:
     stranger = made.server(LAN, ca=certs.new_ca("another CA"))
     with (
         serving(servers.engine, made.server(VPN), VPN) as port,
@@ -105,10 +102,7 @@ def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
         [foreign, *_] = seen(machine)
     assert foreign.verdict is BROKEN
     assert foreign.seen == f"{LAN}: another engine or server answers: its certificate is from another CA"
-    command = f"set --address 127.0.0.3 --url tcp://{VPN}:{port} orion"
-    assert foreign.hint == f"If the host no longer has this address: machinectl {command}"
-    assert run_command_line(["-s", store.root, *command.split()]) == 0
-    assert (store.read("orion").url, store.read("orion").addresses) == (f"tcp://{VPN}:{port}", ["127.0.0.3"])
+    assert foreign.hint == "If the host of orion has another address now: machinectl set --url <URL> orion"
 
 
 @pytest.mark.parametrize("access", [{}, {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}])
@@ -197,22 +191,6 @@ def test_an_expired_certificate_is_not_another_engines(
     assert all("has expired" in check.seen and "make a new one" in check.hint for check in checks)
 
 
-@pytest.mark.parametrize(
-    ("host", "command"),
-    [
-        ("10.8.0.29", "--address orion.vpn"),
-        ("192.0.2.1", "--address 10.8.0.29 --url tcp://orion.vpn:2376"),
-    ],
-)
-def test_the_command_that_takes_an_address_out_keeps_the_others(host: str, command: str) -> None:
+def test_the_command_that_takes_an_address_out_keeps_the_others() -> None:
     machine = Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True, addresses=["10.8.0.29", "orion.vpn"])
-    assert without_address(machine, host, ["orion.vpn"]) == f"machinectl set {command} orion"
-
-
-def test_an_engine_over_ssh_moves_by_its_drivers_option(store: Store) -> None:
-    state = {"IPAddress": "192.0.2.1", "SSHHost": "192.0.2.1", "SSHUser": "ops", "SSHPort": 22, "EnginePort": 2376}
-    machine = Machine("orion", "generic", url="ssh://ops@192.0.2.1", addresses=["10.8.0.29"], phase=Phase.READY)
-    machine.driver_state = json.dumps(state)
-    added(store, machine)
-    command = without_address(store.read("orion"), "192.0.2.1", [])
-    assert command == "machinectl set --address '' --ip-address 10.8.0.29 orion"
+    assert without_address(machine, "10.8.0.29").endswith(": machinectl set --address orion.vpn orion")
