@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from machinectl.engine.endpoint import EngineError
-from machinectl.engine.http import request
+from machinectl.engine.http import not_docker, request
 from machinectl.engine.probe import EngineQuery, error_message, json_answer
-from machinectl.engine.response import not_docker
 from machinectl.errors import Hint, one_line
 from machinectl.state import State
 

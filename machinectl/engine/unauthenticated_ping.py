@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Endpoint, EngineError
-from machinectl.engine.http import get
-from machinectl.engine.response import BAD_REQUEST
+from machinectl.engine.http import BAD_REQUEST, get
 from machinectl.engine.tls import secured_by, strangers_context, wants_certificate
 from machinectl.engine.wire import Wire
 from machinectl.errors import MachineError, one_line

@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.engine import ask_engines
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial
 from machinectl.state import State
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 # Long enough for a machine under load; nobody waits for it.
 PLENTY = 60.0
+# The package has a function of its name.
+PROBE = sys.modules["machinectl.engine.probe"]
 SHORT = 0.2
 
 
@@ -40,7 +41,7 @@ def plain(port: int) -> engine.Endpoint:
 
 
 def test_no_more_than_the_limit_are_asked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ask_engines, "MOST_AT_ONCE", 10)
+    monkeypatch.setattr(PROBE, "MOST_AT_ONCE", 10)
     with many_engines(tmp_path, 60) as engines:
         before = set(threading.enumerate())
         asked = {str(at): engine.Endpoint(one.url, True, str(one.directory)) for at, one in enumerate(engines)}
@@ -51,7 +52,7 @@ def test_no_more_than_the_limit_are_asked_at_once(tmp_path: Path, monkeypatch: p
 
 
 def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ask_engines, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(PROBE, "MOST_AT_ONCE", 1)
 
     def slow(connection: Connection) -> None:
         while connection.request():
