@@ -112,16 +112,12 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
     [
         (["push", "App", "classic"], 2, "'App' is not an image name"),
         (["push", "nowhere:1", "classic"], 1, "There is no image 'nowhere:1'"),
-        (["pull", "nowhere:1", "containerd"], 1, "There is no image 'nowhere:1'"),
         (["push", "app:1", "--from", "classic", "--from-file", "x", "classic"], 2, "exclude each other"),
         (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
         (["push", "app:1", "--platform", "linux/", "classic"], 2, "'linux/' is not a platform"),
         (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),
-        (["push"], 2, "IMAGE"),
         (["push", "\x1b[31mapp", "classic"], 2, r"'\x1b[31mapp' is not an image name"),
-        (["push", "app:1", "--platform", "\x07", "classic"], 2, r"'\x07' is not a platform"),
         (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
-        (["pull", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, cause: str) -> None:
@@ -145,16 +141,16 @@ def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize(
-    ("address", "status", "cause", "hint"),
+    ("address", "status", "said"),
     [
-        ("unix:///nowhere.sock", 1, "There is no socket /nowhere.sock on this computer", f"Take {ELSEWHERE}"),
-        ("tcp://127.0.0.1:1", 1, "127.0.0.1:1 refuses the connection: nothing listens there", f"Take {ELSEWHERE}"),
-        ("bogus", 2, "DOCKER_HOST: The URL 'bogus' has no scheme", "Write tcp://bogus; or: unset DOCKER_HOST"),
+        ("unix:///nowhere.sock", 1, f"There is no socket /nowhere.sock on this computer\n  Take {ELSEWHERE}"),
+        ("tcp://127.0.0.1:1", 1, f"127.0.0.1:1 refuses the connection: nothing listens there\n  Take {ELSEWHERE}"),
+        ("bogus", 2, "DOCKER_HOST: The URL 'bogus' has no scheme\n  Write tcp://bogus; or: unset DOCKER_HOST"),
     ],
 )
 def test_an_engine_that_docker_points_at_in_vain_is_answered_with_another_source(
-    monkeypatch: pytest.MonkeyPatch, address: str, status: int, cause: str, hint: str
+    monkeypatch: pytest.MonkeyPatch, address: str, status: int, said: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
     done = machinectl("push", "app:1", "classic")
-    assert (done.returncode, done.stderr) == (status, f"Error: {cause}\n  {hint}\n")
+    assert (done.returncode, done.stderr) == (status, f"Error: {said}\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
 import tempfile
 from dataclasses import replace
 from shutil import disk_usage
@@ -28,12 +27,11 @@ from machinectl.images.write_archive import Known, Parcel, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
 from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
-from tests.support.real import need
+from tests.support.real import small_disk
 from tests.support.relay import goes_silent, relay
 from tests.support.servers import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.images.image_sources import Source
@@ -345,24 +343,15 @@ def test_a_base_that_disappears_meanwhile_is_sent_after_all(
     assert len(target.saved_blobs("app:1")) >= 4
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The temporary directory, on a disk that has room for an image of 8 MB."""
-    need("mount", root=True)
-    place = tmp_path / "spool"
-    free = (SPARE >> 20) + 9
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={free}m", "tmpfs", str(place)], check=True)
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 def test_an_image_that_does_not_fit_here_leaves_room_for_others(
-    engines: dict[str, Engine], sender: Sender, small_disk: Path
+    engines: dict[str, Engine], sender: Sender, tmp_path: Path
 ) -> None:
     engines["classic"].load(saved({"app:1": Made([unique_layer(10 << 10)])}))
-    [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
+    # It has room for an image of 8 MB.
+    with small_disk(tmp_path / "spool", f"size={(SPARE >> 20) + 9}m") as disk:
+        [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
     assert isinstance(result, MachineError)
-    assert result.cause == f"Cannot copy the image to {small_disk}: No space left on device"
+    assert result.cause == f"Cannot copy the image to {disk}: No space left on device"
     assert "TMPDIR" in result.hint
 
 
