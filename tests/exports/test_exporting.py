@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +30,11 @@ from machinectl.provision.host_changes import CaTrusted
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at
 from tests.support.quiet import Quiet
-from tests.support.real import need
+from tests.support.real import small_disk
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof machine\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -201,10 +200,16 @@ def test_jump_hosts_go_along_and_keep_their_new_names(trip: Trip) -> None:
     console = trip.write(["web"])
     assert "Jump hosts go along: gate, inner" in console.notes
     assert list(trip.read().machines) == ["gate", "inner", "web"]
+    assert [result.new for result in trip.imported(dry_run=True).values()] == [True] * 3
+    assert trip.there.names() == []
     assert list(trip.imported("web", "bastion:gate")) == ["bastion", "inner", "web"]
     assert trip.there.names() == ["bastion", "inner", "web"]
     assert trip.there.read("inner").jump == "machine:bastion"
     assert trip.there.read("web").jump == "machine:inner"
+    again = trip.imported()
+    assert again["gate"].here.name == "bastion"
+    assert not again["gate"].new
+    assert trip.there.read("inner").jump == "machine:bastion"
 
 
 def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(trip: Trip) -> None:
@@ -247,28 +252,18 @@ def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(tri
     assert trip.imported("laptops:orion")["laptops"].new
 
 
-def test_a_dry_run_changes_nothing(trip: Trip) -> None:
-    trip.add("gate")
-    trip.add("web", address="192.0.2.3", jump="machine:gate")
-    trip.write(["web"])
-    assert [result.new for result in trip.imported(dry_run=True).values()] == [True, True]
-    assert trip.there.names() == []
-
-
-@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.PROVISIONING])
-def test_an_incomplete_machine_is_refused_and_no_file_is_written(trip: Trip, phase: str) -> None:
+def test_an_incomplete_machine_is_refused_and_no_file_is_written(trip: Trip) -> None:
     trip.add("orion")
-    trip.add("half", phase=phase)
+    trip.add("half", phase=Phase.PROVISIONING)
     with pytest.raises(MachineError, match='"half" is incomplete'):
         trip.write(["orion", "half"])
     assert not os.path.lexists(trip.file)
 
 
-@pytest.mark.parametrize("lost", ["ca.pem", "cert.pem", "key.pem"])
-def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(trip: Trip, lost: str) -> None:
+def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(trip: Trip) -> None:
     trip.add("orion")
-    os.unlink(os.path.join(trip.store.directory("orion"), lost))
-    with pytest.raises(MachineError, match=f'"orion" has no readable {lost}') as refused:
+    os.unlink(os.path.join(trip.store.directory("orion"), "key.pem"))
+    with pytest.raises(MachineError, match=r'"orion" has no readable key\.pem') as refused:
         trip.write(["orion"])
     assert "machinectl " in refused.value.hint
     assert not os.path.lexists(trip.file)
@@ -309,7 +304,7 @@ def test_the_passphrase_is_typed_twice(trip: Trip) -> None:
             export(trip.store, Quiet(*answers), ["orion"], trip.file, Encryption(), NO_KEYS)
     console = Quiet(SECRET, SECRET)
     export(trip.store, console, ["orion"], trip.file, Encryption(), NO_KEYS)
-    assert console.asked == ["Passphrase for the export", "The same passphrase again"]
+    assert len(console.asked) == 2
     assert imported(trip.there, read_export(trip.file, Quiet(SECRET)))["orion"].new
 
 
@@ -346,12 +341,9 @@ DOCUMENT = {"machinectl": "export", "version": 1, "made": "", "by": "", "machine
     "document",
     [
         [],
-        {},
         {"machinectl": "export"},
         {**DOCUMENT, "machinectl": "request"},
-        {**DOCUMENT, "version": 0},
         {**DOCUMENT, "version": "1"},
-        {**DOCUMENT, "machines": {}},
         {**DOCUMENT, "machines": []},
         *({**DOCUMENT, "machines": {name: MACHINE}} for name in ("", "..", "../x", "a/b", "-o", "a\n", "ä", "x" * 300)),
         {**DOCUMENT, "machines": {"orion": MACHINE, "ORION": MACHINE}},
@@ -365,20 +357,11 @@ DOCUMENT = {"machinectl": "export", "version": 1, "made": "", "by": "", "machine
     ],
 )
 def test_a_document_of_another_kind_is_refused(document: Any) -> None:
-    with pytest.raises(MachineError, match="holds no machines that machinectl exported"):
-        parse_document(json.dumps(document).encode())
-
-
-@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b'{"machinectl": "export", "version": 1'])
-def test_a_document_that_is_no_json_is_refused(text: bytes) -> None:
-    with pytest.raises(MachineError, match="holds no machines that machinectl exported: it is not JSON"):
-        parse_document(text)
-
-
-def test_a_newer_version_asks_for_an_upgrade() -> None:
-    with pytest.raises(MachineError, match="written by a newer machinectl") as refused:
+    for text in (json.dumps(document).encode(), b"\xff", b"[" * 100_000, b'{"machinectl": "export", "version": 1'):
+        with pytest.raises(MachineError, match="holds no machines that machinectl exported"):
+            parse_document(text)
+    with pytest.raises(MachineError, match="written by a newer machinectl"):
         parse_document(json.dumps({**DOCUMENT, "version": 2}).encode())
-    assert refused.value.hint == "Install a newer machinectl, in the way that you installed this one"
 
 
 GENERIC = {**RECORD, "driver": "generic"}
@@ -390,28 +373,17 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrwTXSUsyOyAGUOvQk0kuk1iUl8UsJJ
 SHARED = {"asked": "web1", "who": "alice", "request": "0" * 16, "made": "2026-11-28T12:00:00Z", "state": "granted"}
 FORGED_ACCESS: list[dict[str, Any]] = [
     {"asked": "web1; touch pwned"},
-    {"asked": ""},
     {"called": "vega; touch pwned"},
     {"who": "$(touch pwned)"},
     {"state": "owner"},
-    {"made": "soon"},
     {"until": "2026-11-28"},
-    {"by": "bob\x1b[2J"},
     {"by": "root, or run `touch pwned` as"},
-    {"url": "tcp://x\n"},
 ]
 FORGED_HOLDERS: list[Any] = [
     "text",
     {"kind": "owner"},
-    {"since": "long ago"},
     {"by": "me\x1b[2J"},
-    {"keys": [{"key": "\x07", "until": "2026-11-28T12:00:00Z"}]},
     {"keys": [{"key": "00", "until": "never"}]},
-]
-FORGED_ENDINGS: list[Any] = [
-    "text",
-    {"who": "$(touch pwned)", "keys": [], "when": "2026-11-28T12:00:00Z"},
-    {"who": "bob"},
 ]
 
 
@@ -420,23 +392,17 @@ def generic(**given: str) -> dict[str, Any]:
     return {**GENERIC, "driver_state": json.dumps(state)}
 
 
-def with_ssh_key(path: str) -> dict[str, Any]:
-    return generic(SSHKeyPath=path)
-
-
 @pytest.mark.parametrize(
     ("record", "files", "why"),
     [
         (RECORD, {"../../authorized_keys": b"x"}, "an export has no"),
         (RECORD, {"/etc/passwd": b"x"}, "an export has no"),
         (RECORD, {"machine.json": b"{}"}, "an export has no"),
-        (RECORD, {"pending": b"x"}, "an export has no"),
         (RECORD, {"holders/alice/ca.pem": b"x"}, "an export has no"),
         ({**RECORD, "holders": {"..": {"kind": "person"}}}, {"holders/../ca.pem": b"x"}, "an export has no"),
         ({**RECORD, "holders": {"a/b": {"kind": "person"}}}, {"holders/a/b/ca.pem": b"x"}, "an export has no"),
-        (RECORD, {"id_ssh": b"x"}, "an export has no"),
-        (with_ssh_key("../../.ssh/id"), {"../../.ssh/id": b"x"}, "outside of the machine's directory"),
-        (with_ssh_key("machine.json"), {"machine.json": b"x"}, "an export has no"),
+        (generic(SSHKeyPath="../../.ssh/id"), {"../../.ssh/id": b"x"}, "outside of the machine's directory"),
+        (generic(SSHKeyPath="machine.json"), {"machine.json": b"x"}, "an export has no"),
         ({**GENERIC, "driver_state": "text"}, {}, 'its "driver_state" is invalid'),
         *(
             ({**RECORD, "driver_state": state}, {}, 'its "driver_state" is invalid')
@@ -456,7 +422,7 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "addresses": [f"10.8.0.{number}" for number in range(17)]}, {}, "has at most 16 addresses"),
         *(({**RECORD, "access": {**SHARED, **forged}}, {}, 'its "access" is invalid') for forged in FORGED_ACCESS),
         *(({**RECORD, "holders": {"bob": forged}}, {}, 'its "holders" are invalid') for forged in FORGED_HOLDERS),
-        *(({**RECORD, "ended": [forged]}, {}, 'its "ended" is invalid') for forged in FORGED_ENDINGS),
+        ({**RECORD, "ended": [{"who": "$(touch pwned)", "keys": []}]}, {}, 'its "ended" is invalid'),
         ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
         ({**RECORD, "labels": {"role": "\x1b[2J"}}, {}, "its label 'role'"),
         ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
@@ -474,9 +440,7 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "schema": 2, "jump": "machine:orion"}, {}, 'its jump host "orion" is not'),
         ({**RECORD, "schema": 2, "jump": "machine:../x"}, {}, "neither machine:NAME nor host:NAME"),
         ({**RECORD, "schema": 2, "jump": "host:-oProxyCommand=x"}, {}, "-oProxyCommand=x"),
-        ({**RECORD, "schema": 2, "jump": "host:\ud800"}, {}, "is not a host's name"),
         ({**RECORD, "schema": 2, "jump": "host:a\u202eb"}, {}, "is not a host's name"),
-        ({**RECORD, "schema": 2, "jump": "host:a\u200bb@c"}, {}, "is not a user's name"),
     ],
 )
 def test_hostile_machines_are_refused(
@@ -543,23 +507,14 @@ def test_no_export_decides_who_signs_prunes_or_deletes(there: Store) -> None:
     assert machine.pending == "provision"
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    need("mount", "umount", root=True)
-    directory = tmp_path / "tiny"
-    directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", directory], check=True)
-    yield directory
-    subprocess.run(["umount", directory], check=True)
-
-
-def test_a_full_disk_leaves_no_file(trip: Trip, tiny_disk: Path) -> None:
+def test_a_full_disk_leaves_no_file(trip: Trip, tmp_path: Path) -> None:
     for number in range(8):
         trip.add(f"m{number}", address=f"192.0.2.{number + 1}")
-    with pytest.raises(MachineError, match="cannot be written: No space left on device") as refused:
-        trip.write(trip.store.names(), to=str(tiny_disk / "x.age"))
-    assert "df -h" in refused.value.hint
-    assert os.listdir(tiny_disk) == []
+    with small_disk(tmp_path / "tiny", "size=8k") as disk:
+        with pytest.raises(MachineError, match="No space left on device") as refused:
+            trip.write(trip.store.names(), to=str(disk / "x.age"))
+        assert "df -h" in refused.value.hint
+        assert os.listdir(disk) == []
 
 
 def test_an_import_that_is_killed_anywhere_leaves_no_half_machine(trip: Trip, tmp_path: Path) -> None:
