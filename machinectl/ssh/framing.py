@@ -155,18 +155,15 @@ class FramedStream:
                 self.status = exit_status(digits)
             self._held = closing + after
             return inside
-        certain = len(held) - partial_mark(held, self._closing)
+        # The final bytes may start a mark.
+        sizes = range(min(len(self._closing) - 1, len(held)), 0, -1)
+        certain = len(held) - next((size for size in sizes if held.endswith(self._closing[:size])), 0)
         self._held = held[certain:]
         return held[:certain]
 
     def rest(self) -> bytes:
         """Return what was kept, if no closing mark came."""
         return self._held if self.started and not self.ended else b""
-
-
-def partial_mark(text: bytes, mark: bytes) -> int:
-    """Return how many final bytes may start a mark."""
-    return next((size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0)
 
 
 # Most output before the script's own, in bytes: a login may print endlessly; and of a script to keep in memory.

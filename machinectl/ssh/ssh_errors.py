@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import re
-from collections import Counter
 from functools import partial
 
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
@@ -225,7 +224,7 @@ def login_refused(
     settings: Settings, tried: Sequence[str], unused: Sequence[str], methods: Sequence[str]
 ) -> LoginRefused:
     """`tried` and `unused` name keys; `methods` are those that the host accepts."""
-    what = f"tried: {tried_once(tried)}" if tried else "there was no key to try"
+    what = f"tried: {', '.join(dict.fromkeys(tried))}" if tried else "there was no key to try"
     beside = f"; not usable: {', '.join(unused)}" if unused else ""
     hint = Hint("Try", f"ssh {settings.login_options}")
     if any(method in methods for method in PASSWORD_METHODS):
@@ -243,16 +242,10 @@ def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefus
     )
     return LoginRefused(
         f"{settings.address} ended the connection after {plural(len(tried) or 1, 'attempt')} to log in as "
-        f"{settings.user}: {tried_once(tried) or 'none of ours'}{f'; it said {said!r}' if said else ''}",
+        f"{settings.user}: {', '.join(dict.fromkeys(tried)) or 'none of ours'}{f'; it said {said!r}' if said else ''}",
         why if said else Hint("It allows a few attempts; check the password"),
         KEY,
     )
-
-
-def tried_once(tried: Sequence[str]) -> str:
-    """Return what was tried, and how often if that was more than once."""
-    times = Counter(tried)
-    return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
 
 
 def instead_of_commands(settings: Settings, said: str) -> NoShell:

@@ -194,7 +194,7 @@ def test_the_error_says_what_the_host_accepts_where_there_is_nothing_to_offer(ss
 def test_a_password_that_is_wrong_is_asked_for_three_times(sshd: Sshd) -> None:
     sshd.configure("PasswordAuthentication yes")
     console = Quiet(True, "a", "b", "c")
-    with pytest.raises(LoginRefused, match=r"tried: the password typed \(3 times\)\)"):
+    with pytest.raises(LoginRefused, match=r"tried: the password typed\)"):
         log_in(at(sshd), console)
     assert console.asked[1:] == [f"Password of {sshd.user}@127.0.0.1:{sshd.port}"] * 3
 
@@ -242,7 +242,7 @@ def test_an_openssh_below_8_4_asks_without_a_terminal(
 def check_questions(sshd: Sshd, tmp_path: Path) -> None:
     sshd.configure("PasswordAuthentication yes")
     console = Quiet(True, "a", "b", "c")
-    with pytest.raises(LoginRefused, match=r"tried: the password typed \(3 times\)\)"):
+    with pytest.raises(LoginRefused, match=r"tried: the password typed\)"):
         log_in(at(sshd), console)
     key = keygen(tmp_path / "locked", passphrase="geheim")
     sshd.authorize(key)

@@ -80,30 +80,22 @@ class Hop:
 
     def options(self) -> list[str]:
         """Return ssh's options for a login that trusts only known keys."""
-        return option_words(
-            [
-                ("BatchMode", "no" if self.asks else "yes"),
-                ("NumberOfPasswordPrompts", "1" if self.answers.password else "3"),
-                *([("IdentityAgent", quote_config_path(self.agent))] if self.agent else []),
-                *self._trust(),
-            ]
-        )
+        pins = self.directory / "known_hosts"
+        pins.write_bytes(self.host_keys.pinned)
+        trust = identity_options(self.endpoint.key, "" if self.is_aside else str(pins))
+        if self.is_aside:
+            files = aside_files(self.settings, str(pins)) or os.devnull
+            trust += [("StrictHostKeyChecking", "yes"), ("UpdateHostKeys", "no"), ("GlobalKnownHostsFile", files)]
+        asking = [
+            ("BatchMode", "no" if self.asks else "yes"),
+            ("NumberOfPasswordPrompts", "1" if self.answers.password else "3"),
+        ]
+        agent = [("IdentityAgent", quote_config_path(self.agent))] if self.agent else []
+        return option_words([*asking, *agent, *trust])
 
     def look_options(self, trust: Mapping[str, str]) -> list[str]:
         """Return ssh's options for a look at the key, without a login."""
         return option_words({**COMMANDS_ONLY, "BatchMode": "yes", "ControlPath": "none", **trust})
-
-    def _trust(self) -> list[tuple[str, str]]:
-        pins = self.directory / "known_hosts"
-        pins.write_bytes(self.host_keys.pinned)
-        if not self.is_aside:
-            return identity_options(self.endpoint.key, str(pins))
-        return [
-            *identity_options(self.endpoint.key, ""),
-            ("StrictHostKeyChecking", "yes"),
-            ("UpdateHostKeys", "no"),
-            ("GlobalKnownHostsFile", aside_files(self.settings, str(pins)) or os.devnull),
-        ]
 
     def command(self, proxy: str, options: Sequence[str], arguments: Sequence[str] = ()) -> list[str]:
         """`proxy` is the ProxyCommand that leads here, "" for the user's own."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.ssh.destination import Settings
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.ssh.session import Transfer
@@ -156,11 +155,14 @@ class OpenSSHLogin(SSHLogin):
     def _meet(self, hop: Hop) -> None:
         """Check a key that is not pinned, or has changed, and pin it. Raises HostKeyRefused."""
         hop.is_met = True
-        demanded, vouched = hop.host_keys.demanded(jump=hop.is_aside), None
-        if not demanded and not hop.host_keys.expected(hop.settings, jump=hop.is_aside) and may_vouch(hop.settings):
-            vouched = self._vouched_key(hop)
+        settings, demanded, vouched = hop.settings, hop.host_keys.demanded(jump=hop.is_aside), None
+        if not demanded and not hop.host_keys.expected(settings, jump=hop.is_aside):
+            # More than plain lines of known_hosts may decide about an unknown key.
+            own = settings.known_hosts_command or settings.revoked_host_keys
+            if own or any(entry.marker for entry in find_known(settings)):
+                vouched = self._vouched_key(hop)
         key = vouched or self._key_to_check(hop, demanded)
-        hop.host_keys.check(hop.settings, key, jump=hop.is_aside, certified=vouched is not None)
+        hop.host_keys.check(settings, key, jump=hop.is_aside, certified=vouched is not None)
 
     def _key_to_check(self, hop: Hop, demanded: str) -> HostKey:
         """Return a key of a known type, or with the required fingerprint, if the host has one."""
@@ -265,12 +267,6 @@ def refuse_key(hop: Hop, log: LoginLog, *, is_changed: bool) -> None:
     if is_changed:
         kind = log.key_type.partition("-cert-")[0]
         raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
-
-
-def may_vouch(settings: Settings) -> bool:
-    """Return whether more than plain lines of known_hosts may decide about an unknown key."""
-    own = settings.known_hosts_command or settings.revoked_host_keys
-    return bool(own) or any(entry.marker for entry in find_known(settings))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
