@@ -166,9 +166,6 @@ def test_the_fingerprint_of_any_of_the_hosts_keys_may_be_demanded(sshd: Sshd, nu
     with log_in(sshd.endpoint, policy=policy) as session:
         assert session.run("echo in").text == "in"
     assert session.known_hosts.split()[2] == sshd.known(number).split()[2].encode()
-
-
-def test_a_fingerprint_that_no_key_of_the_host_has_is_refused(sshd: Sshd) -> None:
     with pytest.raises(HostKeyRefused, match="is required"):
         log_in(sshd.endpoint, policy=HostKeyPolicy(demanded="SHA256:" + "A" * 43))
 

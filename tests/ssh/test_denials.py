@@ -68,8 +68,5 @@ def test_a_forced_command_is_told_as_one(sshd: Sshd) -> None:
     error = refusal(sshd)
     assert error.cause.endswith("run no commands: it says 'Backup 1.0 which archive?'")
     assert f"command= in ~{sshd.user}/.ssh/authorized_keys" in error.hint
-
-
-def test_a_forced_command_that_does_not_end_is_told_as_one(sshd: Sshd) -> None:
     force(sshd, 'command="echo Your choice:; exec sleep 60"')
     assert "it says 'Your choice:'" in refusal(sshd).cause

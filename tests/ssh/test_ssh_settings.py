@@ -69,12 +69,6 @@ def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -
     assert found.identities_only
 
 
-def test_rules_of_the_configuration_see_the_user_that_was_given(ssh_config: SSHConfig) -> None:
-    ssh_config.write("Match user joe\n  Port 2222\n")
-    assert read_settings(SSHEndpoint("box", "joe")).port == 2222
-    assert read_settings(SSHEndpoint("box", "ops")).port == 22
-
-
 def test_a_proxy_command_is_filled_in(ssh_config: SSHConfig) -> None:
     ssh_config.write('Host box\n  HostName b\n  User ops\n  ProxyCommand nc -x 100%% %h %p "%r  %n"\n')
     assert read_settings(SSHEndpoint("box")).proxy_command == 'nc -x 100% b 22 "ops  box"'
@@ -119,13 +113,12 @@ def asked(ssh_config: SSHConfig, *endpoints: SSHEndpoint) -> int:
     return len(ssh_config.calls) - before
 
 
-def test_ssh_is_not_asked_again_for_what_it_has_just_said(ssh_config: SSHConfig) -> None:
+def test_ssh_is_not_asked_again_for_what_it_has_just_said(
+    ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert asked(ssh_config, SSHEndpoint("a", "ops"), SSHEndpoint("a", "ops", key="/k")) == 1
     others = SSHEndpoint("d"), SSHEndpoint("e"), SSHEndpoint("d", "ops"), SSHEndpoint("d", port=23)
     assert asked(ssh_config, *others) == 4
-
-
-def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machinectl.ssh.ssh_settings.ANSWER_HOLDS", 0)
     assert asked(ssh_config, SSHEndpoint("box"), SSHEndpoint("box")) == 2
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
-from machinectl.process_streams import query_program
 from machinectl.ssh.destination import PIN, Jump, ssh_command
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
-from machinectl.ssh.keys.private_keys import NeedsPassphrase, is_locked, read_public_key, unlocked, unusable_key
+from machinectl.ssh.keys.private_keys import NeedsPassphrase, is_locked, unlocked
 from machinectl.ssh.openssh.askpass import Answers, AskPass, wait_for_output
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.ssh_options import (
@@ -26,7 +25,7 @@ from machinectl.ssh.openssh.ssh_options import (
     option_words,
     quote_config_path,
 )
-from machinectl.ssh.ssh_errors import NoKey, SSHError
+from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import jump_targets, read_settings
 from machinectl.value_classes import replace
 
@@ -272,14 +271,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def check_named_key(path: str, agent: str) -> None:
-    """Refuse a key that nobody can log in with: sshd counts failed logins (PerSourcePenalties). Raises SSHError."""
-    if not os.path.lexists(path):
-        raise NoKey(path)
-    if not (public := read_public_key(path)):
-        return
-    held = query_program(["env", f"SSH_AUTH_SOCK={agent}", "ssh-add", "-L"], PATIENCE)
-    if held is None or public.line.encode() not in held.stdout:
-        raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))

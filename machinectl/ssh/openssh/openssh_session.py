@@ -17,7 +17,7 @@ from machinectl.files.spool_directory import temporary_directory
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
-from machinectl.ssh.openssh.hops import Hop, LockedKeys, check_named_key, route_to
+from machinectl.ssh.openssh.hops import Hop, LockedKeys, route_to
 from machinectl.ssh.openssh.login_log import connection_error, login_refusal
 from machinectl.ssh.openssh.master import Master, end_group
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
@@ -26,6 +26,7 @@ from machinectl.ssh.ssh_errors import (
     PASSWORD_METHODS,
     ConnectionLost,
     HostKeyRefused,
+    NoKey,
     SSHError,
     Unsupported,
     advise_on_jump_host,
@@ -68,8 +69,8 @@ class OpenSSHLogin(SSHLogin):
         return self.route.hops[-1]
 
     def log_in(self) -> SystemSession:
-        if self.endpoint.key:
-            check_named_key(self.endpoint.key, self.settings.agent)
+        if self.endpoint.key and not os.path.lexists(self.endpoint.key):
+            raise NoKey(self.endpoint.key)
         host = self.host
         for hop in self.route.hops:
             self._keys.unlock_known(hop)
