@@ -20,6 +20,7 @@ from machinectl.provision.decision import OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.provision.revision import Revision
+from machinectl.provision.steps import engine_goal
 from machinectl.provision.steps.installation import unrecorded_packages
 from machinectl.swarm_nodes import draining
 from machinectl.url import engine_port
@@ -272,6 +273,12 @@ class HostRun:
         begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
         path = self.host.config_path
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
+        if decision.job.variables.get("action") == "reload":
+            # Its job checks nothing: a reload reads no certificates, which may be lost.
+            flags = engine_goal.dockerd_flags(self.host, ours=True)
+            command = engine_goal.validate_command(
+                self.host, [flag for flag in flags if flag.name not in daemon_json.TLS_FLAGS]
+            )
         if not (self.before and self.before.dockerd and command and new) or (self.held and begun):
             return
         command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
