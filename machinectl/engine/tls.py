@@ -221,7 +221,7 @@ def is_signed(endpoint: Endpoint, exc: ssl.SSLCertVerificationError) -> bool:
     OpenSSL checks from the CA down, for each certificate the signature and then the dates: a CA that is out of its
     dates fails before the server's signature (crypto/x509/x509_vfy.c, internal_verify). All else comes earlier.
     """
-    return exc.verify_code in {EXPIRED, NOT_YET_VALID} and all(is_now(*valid) for valid in validities_of(endpoint, CA))
+    return exc.verify_code in {EXPIRED, NOT_YET_VALID} and all(is_valid for *_, is_valid in validities_of(endpoint, CA))
 
 
 def certificate_error(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError) -> EngineError:
@@ -274,9 +274,9 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
             Hint("Ask for access again", endpoint.ask_again),
         )
     # Go says "expired" also of one that is not valid yet.
-    valid = next(iter(validities_of(endpoint, CERTIFICATE)), None) if CERTIFICATE_EXPIRED in reason else None
-    if valid and is_now(*valid):
-        begin, end = valid
+    dates = validities_of(endpoint, CERTIFICATE) if CERTIFICATE_EXPIRED in reason else []
+    if dates and dates[0][2]:
+        begin, end, _ = dates[0]
         return ClocksDiffer(
             f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
             f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
@@ -315,17 +315,15 @@ def import_hint(endpoint: Endpoint, *how: str) -> Hint:
     return endpoint.renewal or put_certificates_in(endpoint.name, *how)
 
 
-def validities_of(endpoint: Endpoint, file: str) -> list[tuple[datetime, datetime]]:
-    """Return when each certificate in a file begins and ends."""
-    from machinectl.certificate_dates import validities
-
-    try:
-        return validities(read_file(os.path.join(endpoint.cert_dir, file)))
-    except OSError:
-        return []
-
-
-def is_now(begin: datetime, end: datetime) -> bool:
+def validities_of(endpoint: Endpoint, file: str) -> list[tuple[datetime, datetime, bool]]:
+    """Return when each certificate in a file begins and ends, and whether it is valid now."""
     from datetime import UTC, datetime
 
-    return begin <= datetime.now(UTC) < end
+    from machinectl.certificate_dates import validities
+
+    now = datetime.now(UTC)
+    try:
+        dates = validities(read_file(os.path.join(endpoint.cert_dir, file)))
+    except OSError:
+        return []
+    return [(begin, end, begin <= now < end) for begin, end in dates]

@@ -212,8 +212,10 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
                 raise LoadError(f"The engine at {endpoint.peer} does not load the image: {one_line(why)}", AGAIN)
 
 
-def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:
-    """Return False if the engine has no such image."""
+def tag_image(endpoint: Endpoint, image_id: str, reference: Reference | None) -> bool:
+    """Return False if the engine has no such image. None is no name."""
+    if reference is None:
+        return True
     query = urlencode({"repo": reference.repository, "tag": reference.tag})
     with request(endpoint, "POST", f"/images/{image_id}/tag?{query}", timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)

@@ -145,24 +145,15 @@ def read_manifest(descriptor: Document, blob: ReadBlob) -> Manifest:
 
 def choose_variant(platform: str, manifests: Sequence[Manifest]) -> Manifest:
     """Return the manifest of a platform, or the first. Raises MachineError if there is none."""
-    known = [each for each in manifests if each.platform != UNKNOWN] or list(manifests)
+    known = [manifest for manifest in manifests if manifest.platform != UNKNOWN] or list(manifests)
     for manifest in known:
-        if not platform or is_platform(manifest.platform, platform):
+        # The variant may be left out.
+        if not platform or f"{manifest.platform}/".startswith(f"{platform}/"):
             return manifest
-    raise no_variant(platform, [each.platform for each in known])
-
-
-def no_variant(platform: str, known: Sequence[str]) -> MachineError:
-    names = ", ".join(known) or "none"
-    return MachineError(
-        f"The image has no variant for {platform} (it has: {names})",
-        Hint(f"Choose one: --platform {names}") if len(known) == 1 else Hint("Choose one of these with --platform"),
+    names = ", ".join(manifest.platform for manifest in known) or "none"
+    raise MachineError(
+        f"The image has no variant for {platform} (it has: {names})", Hint("Choose one that it has with --platform")
     )
-
-
-def is_platform(platform: str, wanted: str) -> bool:
-    """Return whether os/architecture[/variant] is what is wanted, which may leave out the variant."""
-    return platform == wanted or platform.startswith(f"{wanted}/")
 
 
 def platform_of(described: Any) -> str:

@@ -161,14 +161,9 @@ def outcome(order: Order, known: Known, image_id: str, result: Sent) -> Sent:
 def keep_image(target: ImageTarget, described: SourceImage, order: Order) -> Sent:
     """Name the image that the engine has. Raises MachineError."""
     image_id = present_image(target.known, described)
-    if not (order.dry_run or name_image(target, image_id, order.reference)):
+    if not (order.dry_run or tag_image(target.endpoint, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", Hint("Run the same command again"))
     return outcome(order, target.known, image_id, Sent(0, described.size, 0, len(described.layers), present=True))
-
-
-def name_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
-    """Give a whole image its name; return False if the engine no longer has it."""
-    return reference is None or tag_image(target.endpoint, image_id, reference)
 
 
 def send_image(
@@ -183,7 +178,7 @@ def send_image(
     counter = Counter(show)
     contents = parcel(image, target.known)
     layers: set[str] = set()
-    if contents.present and name_image(target, contents.image_id, order.reference):
+    if contents.present and tag_image(target.endpoint, contents.image_id, order.reference):
         return outcome(order, target.known, contents.image_id, sent_parcel(contents, image, 0, ()))
     failure: MachineError = EngineError(
         f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it", AGAIN
@@ -197,7 +192,7 @@ def send_image(
             failure = exc
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
-        if is_whole(target, sending.image_id, image) and name_image(target, sending.image_id, order.reference):
+        if is_whole(target, sending.image_id, image) and tag_image(target.endpoint, sending.image_id, order.reference):
             sent = sent_parcel(contents, image, counter.total, layers)
             return outcome(order, target.known, contents.image_id, sent)
     raise failure
