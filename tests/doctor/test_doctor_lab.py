@@ -245,17 +245,6 @@ def test_where_the_host_lets_nobody_in_what_is_on_it_is_not_told(patient: Patien
     assert patient.is_well()
 
 
-def test_a_full_disk_is_told(fresh_host: FreshHost, cli: Cli) -> None:
-    host = fresh_host("docker")
-    cli.ok(*generic(host))
-    patient = Patient(cli, host)
-    host.fill_disk()
-    found = patient.broken()
-    assert "full: " in found["Disk /usr"]["Seen"]
-    host.free_disk()
-    assert not patient.broken()
-
-
 def test_a_password_that_sudo_wants_can_be_given(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text(PASSWORD)

@@ -290,10 +290,9 @@ def test_modes_are_judged_by_who_reads_and_what_is_secret() -> None:
     directory, secret = entry("/s", stat.S_IFDIR | 0o700), entry("/s/key.pem", stat.S_IFREG | 0o600)
     public = entry("/s/ca.pem", stat.S_IFREG | 0o644)
     assert store_files.privacy_check("/s", [directory, secret, public], me).verdict is OK
-    assert store_files.privacy_check("/s", [directory, secret._replace(uid=7)], me).hint.endswith(
-        "sudo chown -R $(id -u) /s"
-    )
-    assert store_files.privacy_check("/s", [directory, secret._replace(uid=7)], root).verdict is OK
+    foreign = [directory, secret._replace(uid=7)]
+    assert store_files.privacy_check("/s", foreign, me).hint.endswith("sudo chown -R $(id -u) /s")
+    assert store_files.privacy_check("/s", foreign, root).verdict is OK
     found = store_files.privacy_check("/s", [directory, *[secret._replace(mode=stat.S_IFREG | 0o640)] * 5], me)
     assert found.verdict is BROKEN
     assert found.seen.endswith("/s/key.pem and 2 more")
@@ -317,20 +316,14 @@ def test_a_lost_key_of_the_ca_is_told_by_the_computer_that_set_up_the_host(store
     machine.revision = {"number": 1, "by": host_lock.user_at_computer()}
     found = store_files.certificates_check(store, machine)
     assert (found.verdict, "ca-key.pem" in found.seen) == (UNKNOWN, True)
+    other = certified(store, "rigel")
+    other.changes, other.revision = machine.changes, machine.revision
+    Path(other.directory, "ca-key.pem").unlink(missing_ok=True)
+    [both] = this_computer.certificate_checks(store, [machine, other])
+    assert both.seen.startswith('"orion", "rigel": valid, but cannot be renewed here')
     # A new CA would lock out the computer that has the key.
     assert found.hint.endswith("export --all --with-ca-key -o <FILE>; then: machinectl import <FILE>")
     assert "--new-ca" not in found.hint
-
-
-def test_machines_whose_certificates_have_the_same_problem_are_one_check(store: Store) -> None:
-    names = ["orion", "rigel"]
-    bare = [added(store, Machine(name, "none", url="tcp://192.0.2.7:2376", tls=True)) for name in names]
-    for machine in bare:
-        create_certificates(machine.directory, ["192.0.2.7"])
-        machine.changes, machine.revision = [CaTrusted("0" * 64)], {"number": 1, "by": host_lock.user_at_computer()}
-        Path(machine.directory, "ca-key.pem").unlink()
-    [check] = this_computer.certificate_checks(store, bare)
-    assert check.seen.startswith('"orion", "rigel": valid, but cannot be renewed here')
 
 
 def test_certificates_that_are_not_valid_yet_are_a_matter_of_the_clock_here(store: Store) -> None:
