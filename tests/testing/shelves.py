@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -100,28 +100,6 @@ class ShelfDriver:
         return Path(json.loads(state)["Path"])
 
 
-class OnAShelf(DriverContract):
-    name = "shelf"
-    kind: ClassVar[type[ShelfDriver]]
-    refused = ({"shelf-path": "/no/such/shelf"}, {"shelf-path": "/", "shelf-size": "huge"})
-
-    @pytest.fixture(autouse=True)
-    def shelf(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.path = tmp_path / "shelf"
-        self.path.mkdir()
-        found = Installed("shelf", "tests", "1", "tests.testing.shelves", self.kind)
-        monkeypatch.setattr(installed_drivers, "FINDERS", [lambda: [found]])
-        wish = {"shelf-path": str(self.path), "shelf-token": "sesame"}
-        self.wishes = (wish, {**wish, "shelf-size": "large"})
-
-    def made(self) -> set[str]:
-        return {path.name for path in self.path.iterdir()}
-
-
-class TestFaithful(OnAShelf):
-    kind = ShelfDriver
-
-
 class Forgetful(ShelfDriver):
     """Makes its host before it says which one."""
 
@@ -131,10 +109,6 @@ class Forgetful(ShelfDriver):
         return state
 
 
-class TestForgetful(OnAShelf):
-    kind = Forgetful
-
-
 class Doubling(ShelfDriver):
     """Makes another host where one was begun."""
 
@@ -142,19 +116,11 @@ class Doubling(ShelfDriver):
         return super().create(Request(request.name, request.directory, request.options), keep)
 
 
-class TestDoubling(OnAShelf):
-    kind = Doubling
-
-
 class Once(ShelfDriver):
     """Cannot give back what is gone."""
 
     def remove(self, instance: Instance) -> None:
         self.host(instance.state).unlink()
-
-
-class TestOnce(OnAShelf):
-    kind = Once
 
 
 class Eager(ShelfDriver):
@@ -165,19 +131,11 @@ class Eager(ShelfDriver):
         return Where()
 
 
-class TestEager(OnAShelf):
-    kind = Eager
-
-
 class Wrong(ShelfDriver):
     """Previews something else than what it makes."""
 
     def preview(self, request: Request) -> Where:
         return Where("tcp://192.0.2.2:2376")
-
-
-class TestWrong(OnAShelf):
-    kind = Wrong
 
 
 class Indiscreet(ShelfDriver):
@@ -188,10 +146,6 @@ class Indiscreet(ShelfDriver):
         return json.dumps({**state, "Token": request.options["shelf-token"]})
 
 
-class TestIndiscreet(OnAShelf):
-    kind = Indiscreet
-
-
 class Stuck(ShelfDriver):
     """Switches nothing and says it did."""
 
@@ -199,5 +153,18 @@ class Stuck(ShelfDriver):
         return instance.state
 
 
-class TestStuck(OnAShelf):
-    kind = Stuck
+class TestOnAShelf(DriverContract):
+    name = "shelf"
+    refused = ({"shelf-path": "/no/such/shelf"}, {"shelf-path": "/", "shelf-size": "huge"})
+
+    @pytest.fixture(autouse=True, params=[ShelfDriver, Forgetful, Doubling, Once, Eager, Wrong, Indiscreet, Stuck])
+    def shelf(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+        self.path = tmp_path / "shelf"
+        self.path.mkdir()
+        found = Installed("shelf", "tests", "1", "tests.testing.shelves", request.param)
+        monkeypatch.setattr(installed_drivers, "FINDERS", [lambda: [found]])
+        wish = {"shelf-path": str(self.path), "shelf-token": "sesame"}
+        self.wishes = (wish, {**wish, "shelf-size": "large"})
+
+    def made(self) -> set[str]:
+        return {path.name for path in self.path.iterdir()}
