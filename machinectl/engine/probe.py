@@ -8,11 +8,9 @@ import time
 from collections import deque
 from functools import partial
 
-from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine.endpoint import GRACE, Deadline, EngineError, LastAnswer
 from machinectl.engine.http import dial, get, not_docker
-from machinectl.engine.wire import Wire, connect_tcp
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.json_values import parse_json
 from machinectl.state import State
@@ -81,20 +79,12 @@ def probe(endpoint: Endpoint, timeout: float) -> Probe:
 
 
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
-    """Connect and send nothing; return the error if that fails."""
+    """Connect to a tcp URL with a port, and send nothing; return the error if that fails."""
     try:
-        dial_tcp(endpoint, Deadline(timeout)).close()
+        dial(replace(endpoint, tls=False, memory=None), Deadline(timeout)).close()
     except EngineError as exc:
         return exc
     return None
-
-
-def dial_tcp(endpoint: Endpoint, deadline: Deadline) -> Wire:
-    if endpoint.others:
-        from machinectl.engine.address_order import dial_first
-
-        return dial_first(replace(endpoint, memory=None), deadline, dial_tcp)
-    return Wire(connect_tcp(endpoint, engine_url.parse_url(endpoint.url), deadline), endpoint, deadline)
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:

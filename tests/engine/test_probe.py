@@ -235,11 +235,6 @@ class TestAHostThatCannotBeReached:
     def test_is_an_error_where_its_url_is_none(self, url: str) -> None:
         found(engine.probe(Endpoint(url), PLENTY), State.ERROR, "URL")
 
-    def test_is_reached_without_a_proxy_whatever_the_environment_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with unlistened() as nobody, serving(servers.engine) as port:
-            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody}")
-            assert engine.probe(plain(port), PLENTY).state is State.RUNNING
-
 
 @pytest.fixture
 def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -510,14 +505,6 @@ class TestAskingMany:
         reached = [("alive", State.RUNNING), ("closed", State.STOPPED)]
         assert states == [*reached, ("dead", State.TIMEOUT), ("silent", State.TIMEOUT)]
         assert {name for name, _ in answers[:2]} == {"alive", "closed"}
-
-    def test_costs_one_timeout_however_many_are_dead(self) -> None:
-        with full() as dead:
-            probes = dict(engine.probe_all({str(number): plain(dead) for number in range(500)}, 1.0))
-        assert len(probes) == 500
-        assert {probe.state for probe in probes.values()} == {State.TIMEOUT}
-        # A pool of 64 would need 8 seconds.
-        assert max(probe.seconds for probe in probes.values()) < 6
 
     def test_says_so_where_no_thread_can_be_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(_: threading.Thread) -> None:
