@@ -1,4 +1,4 @@
-"""What doctor says of docker's own doors to the machines: the plugin, and contexts, judged by the real docker CLI."""
+"""What doctor says of docker's own doors to the machines: the plugin, contexts, and the login of docker's own ssh."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.check import Seat, Verdict
+from machinectl.check import Check, Seat, Verdict
 from machinectl.docker_cli import doctor_checks, plugin
 from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.doctor_checks import OVER_SSH
 from machinectl.docker_cli.machine_contexts import sync_context
+from machinectl.doctor.machine_checks import check_machine
+from machinectl.hosts.login import Login
+from machinectl.hosts.ssh_config import LET_SSH_KNOW
 from machinectl.machines.record import Machine
+from machinectl.verbs.ssh_config import keep_ssh_config
 from tests.support.docker_cli import DockerCli
-from tests.support.registered import added
+from tests.support.quiet import Quiet
+from tests.support.registered import added, over_ssh, register
 
 if TYPE_CHECKING:
     from machinectl.check import Check
     from machinectl.machines.store import Store
+    from tests.support.sshd import SSHConfig, Sshd
 
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
 
@@ -101,3 +108,49 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     found = looked_at(store, cli)["docker plugin"]
     assert found.verdict is UNKNOWN
     assert "Move it away" in found.hint
+
+
+pytestmark = pytest.mark.timeout(60)
+OK, BROKEN, UNKNOWN = Verdict
+
+
+def docker_ssh(store: Store) -> Check:
+    return {check.title: check for check in check_machine(store, Quiet(), "orion", Login(), 5)}[OVER_SSH]
+
+
+def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    over_ssh(store, sshd)
+    found = docker_ssh(store)
+    assert (found.verdict, found.hint) == (BROKEN, LET_SSH_KNOW)
+    assert found.seen.startswith(f"docker uses your own ssh, which cannot log in at {sshd.host}: ")
+    assert not ssh_config.known_hosts.read_text()
+    include = keep_ssh_config(store, Quiet(), [])
+    # The file alone changes nothing.
+    assert docker_ssh(store).verdict is BROKEN
+    ssh_config.write(include)
+    found = docker_ssh(store)
+    assert (found.verdict, found.seen) == (OK, f"your own ssh, which docker uses, logs in at {sshd.host}")
+
+
+def test_a_login_that_may_ask_for_a_passphrase_is_no_fault(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    over_ssh(store, sshd)
+    keep_ssh_config(store, Quiet(), [])
+    ssh_config.write(f"Host {sshd.host}\n  HostKeyAlias machinectl\n  UserKnownHostsFile {known_hosts(store)}")
+    found = docker_ssh(store)
+    own, _ = found.hint.split("; ", 1)
+    assert (found.verdict, own) == (UNKNOWN, f"See why: ssh -l {sshd.user} -p {sshd.port} {sshd.host} true")
+    assert found.hint.parts[1:] == LET_SSH_KNOW.parts
+    assert "Permission denied" in found.seen
+
+
+def known_hosts(store: Store) -> Path:
+    return Path(store.directory("orion"), "known_hosts")
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_nothing_is_tried_where_ssh_fails_or_docker_needs_none(store: Store, sshd: Sshd) -> None:
+    over_ssh(store, sshd)
+    sshd.close()
+    assert docker_ssh(store).is_unseen
+    register(store, "rigel", sshd)
+    assert OVER_SSH not in {check.title for check in check_machine(store, Quiet(), "rigel", Login(), 5)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import tarfile
 from typing import TYPE_CHECKING
@@ -145,3 +146,17 @@ def test_no_variable_of_another_machine_is_left() -> None:
     }
     variables = {"DOCKER_HOST": "unix:///s", "DOCKER_CERT_PATH": None, "DOCKER_TLS_VERIFY": None}
     assert docker_environment({**before, "HOME": "/h"}, variables) == {"DOCKER_HOST": "unix:///s", "HOME": "/h"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("docker wbe1 -- login -p SECRET", "docker web1 -- …"),
+        ("exec app mysql -pSECRET", "docker web1 -- exec app mysql -p…"),
+    ],
+)
+def test_a_hint_of_docker_leaves_typed_secrets_out(store: Store, typed: str, hint: str) -> None:
+    added(store, Machine("web1", "generic", url="tcp://127.0.0.1:1", tls=True))
+    ended = machinectl(*shlex.split(typed), store=store.root)
+    assert hint in ended.stderr
+    assert "SECRET" not in ended.stdout + ended.stderr
