@@ -27,8 +27,8 @@ TIME = "microseconds"
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"}
 
 
-def die_at(number: int, *directories: str, programs: bool = False) -> None:
-    """Be killed right before the N-th touch of a directory; with `programs`, starting a program is one, too.
+def die_at(number: int, *directories: str) -> None:
+    """Be killed right before the N-th touch of a directory.
 
     A touch is what may change something there, and the first after it, whatever that is: what goes on elsewhere in
     between, as on a host, has not begun at the one and has ended at the other.
@@ -37,10 +37,9 @@ def die_at(number: int, *directories: str, programs: bool = False) -> None:
 
     def touched(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal left, changed
-        is_program = programs and event == "subprocess.Popen"
-        if not is_program and not (event in TOUCHES and arguments and str(arguments[0]).startswith(directories)):
+        if not (event in TOUCHES and arguments and str(arguments[0]).startswith(directories)):
             return
-        changes = is_program or may_change(event, *arguments)
+        changes = may_change(event, *arguments)
         left -= int(changes or changed)
         changed = changes
         if left == 0:
