@@ -115,6 +115,7 @@ class ParamikoLogin(SSHLogin):
             if not transport.remote_version:
                 raise greeting_error(chosen, None, is_late=is_late) from exc
             raise login_error(chosen, "" if is_late else failure_reason(exc)) from exc
+        notice_silence(transport_of(client), chosen)
         return client
 
     def _channel(self, chosen: Settings) -> paramiko.Channel | None:
@@ -162,6 +163,15 @@ def new_transport(algorithms: str, stack: ExitStack, sock: Any, **options: Any) 
     first = [name for name in algorithms.split(",") if name in security.key_types]
     security.key_types = [*first, *(name for name in security.key_types if name not in first)]
     return transport
+
+
+def notice_silence(transport: paramiko.Transport, settings: Settings) -> None:
+    """Let the system end a connection without answers, as OpenSSH's ServerAliveInterval does (tcp(7); Linux only)."""
+    seconds = max(1, int(settings.alive_interval))
+    transport.set_keepalive(seconds)
+    if isinstance(transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        limit = seconds * max(1, settings.alive_count) * 1000
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
 
 
 def openssh_hint() -> Hint:
