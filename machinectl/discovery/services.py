@@ -89,7 +89,7 @@ def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -
 
 def ssh_service(port: int, sock: socket.socket, timeout: float) -> FoundService:
     deadline = Deadline(timeout)
-    words = first_words(sock, timeout) or b""
+    words = first_words(sock, timeout)
     line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
         speaks = SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN

@@ -44,15 +44,12 @@ class PingAnswer:
         return self.engine and self.welcome
 
 
-def first_words(sock: socket.socket, seconds: float) -> bytes | None:
-    """Peek at a server's first bytes: None on timeout, b"" if it hung up."""
-    try:
+def first_words(sock: socket.socket, seconds: float) -> bytes:
+    """Peek at a server's first bytes; b"" if none come."""
+    with suppress(OSError):
         sock.settimeout(seconds)
         return sock.recv(LONGEST_FIRST, socket.MSG_PEEK)
-    except TimeoutError:
-        return None
-    except OSError:
-        return b""
+    return b""
 
 
 def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
