@@ -193,7 +193,7 @@ def run_streamed(
 
     def feed_if_ready() -> None:
         if stdin.is_ready():
-            limits.note_ready()
+            limits.ready_by = math.inf
             if feeder:
                 feeder.send_rest()
 
@@ -302,11 +302,8 @@ class Limits:
         now = time.monotonic()
         self.stop = stop
         self._deadline = math.inf if timeout is None else now + timeout
-        self._ready_by = math.inf if ready_within is None else now + ready_within
+        self.ready_by = math.inf if ready_within is None else now + ready_within
         self.is_ending = False
-
-    def note_ready(self) -> None:
-        self._ready_by = math.inf
 
     def start_ending(self, selector: selectors.BaseSelector, end: Callable[[], object] | None) -> bool:
         """Call `end`, and allow GRACE. Return False to kill at once: without `end`, or after GRACE."""
@@ -315,12 +312,12 @@ class Limits:
         if self.stop:
             selector.unregister(self.stop)
         end()
-        self.is_ending, self._deadline, self._ready_by = True, time.monotonic() + GRACE, math.inf
+        self.is_ending, self._deadline, self.ready_by = True, time.monotonic() + GRACE, math.inf
         return True
 
     @property
     def is_late(self) -> bool:
-        return time.monotonic() >= min(self._deadline, self._ready_by)
+        return time.monotonic() >= min(self._deadline, self.ready_by)
 
     @property
     def is_stopped(self) -> bool:
@@ -329,7 +326,7 @@ class Limits:
     @property
     def select_timeout(self) -> float | None:
         """Seconds to the next deadline, or None."""
-        deadline = min(self._deadline, self._ready_by)
+        deadline = min(self._deadline, self.ready_by)
         return None if deadline == math.inf else max(0.0, deadline - time.monotonic())
 
 

@@ -119,25 +119,22 @@ def archive(spool: Spool, contents: Parcel) -> Iterator[bytes]:
         yield header(path_of(digest), blob.size)
         yield from blob.pieces()
         yield bytes(-blob.size % BLOCK)
-    for name, document in own_files(contents).items():
-        data = json.dumps(document, separators=(",", ":")).encode()
-        yield header(name, len(data)) + data + bytes(-len(data) % BLOCK)
-    yield END
-
-
-def own_files(contents: Parcel) -> dict[str, Any]:
-    """Return the archive's own files, without names: an image gets its names when it is whole."""
-    root = {key: value for key, value in contents.root.items() if key != "annotations"}
+    # The archive's own files have no names: an image gets its names when it is whole.
     listed = {
         "Config": path_of(contents.manifest.config),
         "RepoTags": None,
         "Layers": [path_of(layer.digest) for layer in contents.manifest.layers],
     }
-    return {
+    root = {key: value for key, value in contents.root.items() if key != "annotations"}
+    own_files: dict[str, Any] = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
         "index.json": {"schemaVersion": 2, "manifests": [root]},
         "manifest.json": [listed],
     }
+    for name, document in own_files.items():
+        data = json.dumps(document, separators=(",", ":")).encode()
+        yield header(name, len(data)) + data + bytes(-len(data) % BLOCK)
+    yield END
 
 
 def path_of(digest: str) -> str:
