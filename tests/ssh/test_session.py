@@ -142,6 +142,12 @@ def test_a_link_that_goes_dead_is_noticed_by_the_keep_alive(sshd: Sshd, ssh_conf
             session.run("echo", timeout=30)
 
 
+def test_a_quiet_command_outlives_the_keep_alive(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
+    with log_in(sshd.endpoint) as session:
+        assert session.run("sleep 2.5; echo alive").text == "alive"
+
+
 def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:
     need("ps")
     secret = "geheim-1b2f"

@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.ssh_options import openssh_command, unknown_options
+from machinectl.ssh.openssh.ssh_options import openssh_command
 from tests.support.person import Person
 from tests.support.sshd import keygen, log_in, public
 
@@ -45,19 +44,6 @@ def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
         *("-o", "IdentitiesOnly=yes", "-o", 'IdentityFile="/store/machines/orionbox/id"'),
         *("-l", "ops", "-p", "2222", "192.168.0.29", "-A", "ls", "-l"),
     ]
-
-
-def test_many_hosts_at_once_start_one_ssh_to_learn_its_options(tmp_path: Path) -> None:
-    counting = tmp_path / "ssh"
-    # It waits for the pipe, while the other threads ask, too.
-    counting.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nread -r _ < {tmp_path}/begun\n")
-    counting.chmod(0o755)
-    os.mkfifo(tmp_path / "begun")
-    with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(unknown_options, str(counting)) for _ in range(8)]
-        (tmp_path / "begun").write_text("8\n")
-        assert {one.result() for one in asked} == {frozenset()}
-    assert (tmp_path / "starts").read_text() == "started\n"
 
 
 @pytest.mark.parametrize("name", ["plain", "with blank", 'a "quote"', "100%h"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
-import threading
 from collections.abc import Mapping
 
 from machinectl.process_streams import find_program, query_program
@@ -31,9 +31,6 @@ NEWER = {
     "SessionType": "default",
 }
 UNKNOWN = r"Bad configuration option: (\S+)"
-# Query ssh only once for all threads.
-_asking = threading.Lock()
-_unknown: dict[str, frozenset[str]] = {}
 
 # The end of the name of a jump host's log.
 JUMP_LOG = ".jump"
@@ -83,20 +80,17 @@ MEETING = {
 }
 
 
+@functools.cache
 def unknown_options(program: str) -> frozenset[str]:
     """Return the options of NEWER that this ssh lacks; none if it fails: the next command reports it.
 
-    Ask ssh, because vendors backport options. Thread-safe.
+    Ask ssh, because vendors backport options.
     """
-    with _asking:
-        if program not in _unknown:
-            lines = "".join(f"{name} {value}\n" for name, value in NEWER.items())
-            command = [program, "-F", "/dev/stdin", "-T", "-G", "localhost"]
-            answer = query_program(command, QUERY_TIMEOUT, lines.encode())
-            said = answer.stderr.decode(errors="replace") if answer else ""
-            refused = {name.lower() for name in re.findall(UNKNOWN, said)}
-            _unknown[program] = frozenset(name for name in NEWER if name.lower() in refused)
-        return _unknown[program]
+    lines = "".join(f"{name} {value}\n" for name, value in NEWER.items())
+    answer = query_program([program, "-F", "/dev/stdin", "-T", "-G", "localhost"], QUERY_TIMEOUT, lines.encode())
+    said = answer.stderr.decode(errors="replace") if answer else ""
+    refused = {name.lower() for name in re.findall(UNKNOWN, said)}
+    return frozenset(name for name in NEWER if name.lower() in refused)
 
 
 def supports_option(option: str) -> bool:
