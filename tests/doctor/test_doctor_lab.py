@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from machinectl import certs
 from machinectl.hosts.identity import Identity
 from tests.lab.image import PASSWORD
 from tests.lab.snapshot import changed_files
@@ -122,39 +119,30 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
 @pytest.mark.parametrize(
     ("script", "title", "seen"),
     [
-        pytest.param(
+        (
             f'sed -i \'s/"tlsverify": true/"tls": true/\' {CONFIG}; systemctl restart docker',
             "Configuration",
             '"tlsverify" is not set',
-            id="no client certificates wanted",
         ),
-        pytest.param("systemctl -q disable docker docker.socket", "Service", "not enabled at boot", id="not at boot"),
-        pytest.param("systemctl stop docker docker.socket", "Service", "is not running", id="engine stopped"),
-        pytest.param(
-            "systemctl -q mask --now docker docker.socket",
-            "Service",
-            "docker.service and docker.socket: masked",
-            id="masked",
-        ),
-        pytest.param(
-            "iptables -I INPUT -p tcp --dport 2376 -j DROP",
-            "TCP",
-            "iptables on its host blocks",
-            id="firewall",
-        ),
-        pytest.param(
-            "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
-            f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}; systemctl restart docker",
+        ("systemctl -q disable docker docker.socket", "Service", "not enabled at boot"),
+        ("systemctl stop docker docker.socket", "Service", "is not running"),
+        ("systemctl -q mask --now docker docker.socket", "Service", "docker.service and docker.socket: masked"),
+        ("iptables -I INPUT -p tcp --dport 2376 -j DROP", "TCP", "iptables on its host blocks"),
+        (
+            (
+                "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
+                f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}; systemctl restart docker"
+            ),
             "Served certificate",
             "the engine serves another certificate than the one on record: CN=other",
-            id="certificate swapped",
         ),
-        pytest.param(
-            "ssh-keygen -q -t ed25519 -N '' -f /root/new; mv /root/new /etc/ssh/ssh_host_ed25519_key; "
-            f"mv /root/new.pub /etc/ssh/ssh_host_ed25519_key.pub; {SSH_AGAIN}",
+        (
+            (
+                "ssh-keygen -q -t ed25519 -N '' -f /root/new; mv /root/new /etc/ssh/ssh_host_ed25519_key; "
+                f"mv /root/new.pub /etc/ssh/ssh_host_ed25519_key.pub; {SSH_AGAIN}"
+            ),
             "SSH and host key",
             "has changed",
-            id="host key changed",
         ),
     ],
 )
@@ -193,9 +181,12 @@ def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient
 def test_a_certificate_that_has_expired_is_renewed_by_what_it_says(patient: Patient) -> None:
     directory = patient.cli.store / "machines" / NAME
     identity = Identity.read(str(directory))
-    old = expired(identity)
-    (directory / "server.pem").write_bytes(old)
-    patient.host.run(f"cat > {CERTIFICATE}", stdin=old + identity.server_key)
+    then = datetime.now(UTC) - timedelta(days=certs.SERVER_DAYS + 5)
+    names = certs.describe(identity.server).sans
+    old = certs.issue_server(certs.Pair(identity.ca, identity.ca_key), names, now=then)
+    (directory / "server.pem").write_bytes(old.certificate)
+    (directory / "server-key.pem").write_bytes(old.key)
+    patient.host.run(f"cat > {CERTIFICATE}", stdin=old.certificate + old.key)
     patient.breaks("systemctl restart docker")
     found = patient.broken()
     assert "has expired" in found["TLS"]["Seen"]
@@ -203,19 +194,6 @@ def test_a_certificate_that_has_expired_is_renewed_by_what_it_says(patient: Pati
     assert found["Certificates"]["Seen"] == "server.pem: expired"
     patient.follow(found["Certificates"]["Hint"])
     assert patient.is_well()
-
-
-def expired(identity: Identity) -> bytes:
-    """A machine's server certificate as it would be if it had expired yesterday."""
-    now = x509.load_pem_x509_certificate(identity.server)
-    day = timedelta(days=1)
-    old = x509.CertificateBuilder(now.issuer, now.subject, now.public_key(), x509.random_serial_number())
-    old = old.not_valid_before(datetime.now(UTC) - 2 * day).not_valid_after(datetime.now(UTC) - day)
-    for extension in now.extensions:
-        old = old.add_extension(extension.value, extension.critical)
-    key = load_pem_private_key(identity.ca_key, None)
-    assert isinstance(key, EllipticCurvePrivateKey)
-    return old.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
 def test_a_program_that_was_upgraded_while_it_runs_is_told(patient: Patient) -> None:
