@@ -142,16 +142,15 @@ class TestWhatIsNotAnEngine:
     @pytest.mark.parametrize(
         ("behaviour", "words"),
         [
-            pytest.param(saying(b"\x00\x1b[2J\xff\r\n\r\n" * 9), [NOT_DOCKER, "not HTTP"], id="garbage"),
-            pytest.param(saying(b"SSH-2.0-OpenSSH_10.0\r\n"), [NOT_DOCKER, "SSH-2.0-OpenSSH"], id="an SSH server"),
-            pytest.param(saying(answer(b"OK")[:-1]), ["cut short"], id="half a body"),
-            pytest.param(servers.closing, ["closes the connection without an answer"], id="closes at once"),
-            pytest.param(servers.endless_head, [NOT_DOCKER, "headers"], id="a head that never ends"),
-            pytest.param(servers.endless_body, [NOT_DOCKER, "more than"], id="a body that never ends"),
-            pytest.param(
+            (saying(b"\x00\x1b[2J\xff\r\n\r\n" * 9), [NOT_DOCKER, "not HTTP"]),
+            (saying(b"SSH-2.0-OpenSSH_10.0\r\n"), [NOT_DOCKER, "SSH-2.0-OpenSSH"]),
+            (saying(answer(b"OK")[:-1]), ["cut short"]),
+            (servers.closing, ["closes the connection without an answer"]),
+            (servers.endless_head, [NOT_DOCKER, "headers"]),
+            (servers.endless_body, [NOT_DOCKER, "more than"]),
+            (
                 saying(answer(b"<html>", status="404 Not Found", headers="Server: nginx\r\n", api=False)),
                 [NOT_DOCKER, "404 Not Found from nginx", "set --url <URL> orionbox"],
-                id="a web server",
             ),
         ],
     )
@@ -284,38 +283,29 @@ class TestAServerCertificate:
     @pytest.mark.parametrize(
         ("issue", "host", "words"),
         [
-            pytest.param(
+            (
                 lambda made: bare(made.ca, ["orion.local", "192.168.0.29"]),
                 "127.0.0.1",
                 ["is not for 127.0.0.1, but for other names", "certs create --out <DIR> --san 127.0.0.1"],
-                id="other names",
             ),
             # As by docker.
-            pytest.param(
+            (
                 lambda made: bare(made.ca, ["192.168.0.29"], name="localhost"),
                 "localhost",
                 ["is not for localhost, but for other names"],
-                id="common name only",
             ),
-            pytest.param(
+            (
                 lambda made: certs.issue_server(made.other_ca, []),
                 "127.0.0.1",
                 ["from another CA than ca.pem", "certs import orionbox <DIR>"],
-                id="another CA of the same name",
             ),
-            pytest.param(
-                lambda made: certs.issue_server(made.ca, [], now=LONG_AGO),
-                "127.0.0.1",
-                ["has expired", "clock"],
-                id="expired",
-            ),
-            pytest.param(
+            (lambda made: certs.issue_server(made.ca, [], now=LONG_AGO), "127.0.0.1", ["has expired", "clock"]),
+            (
                 lambda made: certs.issue_server(made.ca, [], now=datetime.now(UTC) + timedelta(days=9)),
                 "127.0.0.1",
                 ["is not valid yet", "date"],
-                id="not valid yet",
             ),
-            pytest.param(lambda made: made.client, "127.0.0.1", ["purpose"], id="a client's"),
+            (lambda made: made.client, "127.0.0.1", ["purpose"]),
         ],
     )
     def test_that_is_wrong_is_refused(

@@ -60,30 +60,24 @@ def recipient(key: Path) -> str:
     return str(pyrage.x25519.Identity.from_str(key.read_text().strip()).to_public())
 
 
-def server(name: str, **values: Any) -> Machine:
+def add_server(store: Store, name: str, identity: Identity, *, address: str = "192.0.2.1", **values: Any) -> Machine:
     """A machine of the generic driver, with an SSH key of its own."""
-    address = values.pop("address", "192.0.2.1")
     state = {"IPAddress": address, "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
-    options = {"generic-ip-address": address, "generic-ssh-key": "/home/me/.ssh/id_orion"}
-    return Machine(
-        name,
-        "generic",
-        url=f"tcp://{address}:2376",
-        tls=True,
-        driver_state=json.dumps(state),
-        options=options,
-        **values,
-    )
+    machine = Machine(name, "generic", url=f"tcp://{address}:2376", tls=True, driver_state=json.dumps(state), **values)
+    machine.options = {"generic-ip-address": address, "generic-ssh-key": "/home/me/.ssh/id_orion"}
+    known = {"known_hosts": b"machinectl ssh-ed25519 AAAA\n", "id_ssh": SSH_KEY, "id_ssh.pub": b"pub\n"}
+    return added(store, machine, {**identity.present, **known})
 
 
-def add_server(store: Store, name: str, identity: Identity, **values: Any) -> Machine:
-    files = {
-        **identity.present,
-        "known_hosts": b"machinectl ssh-ed25519 AAAA\n",
-        "id_ssh": SSH_KEY,
-        "id_ssh.pub": b"pub\n",
-    }
-    return added(store, server(name, **values), files)
+def import_all(store: Store, document: ExportDocument, *words: str) -> dict[str, ImportedMachine | MachineError]:
+    return dict(import_export(store, Quiet(), document, words))
+
+
+def imported(store: Store, document: ExportDocument, *words: str, **more: Any) -> dict[str, ImportedMachine]:
+    results = dict(import_export(store, Quiet(), document, words, **more))
+    machines = {name: result for name, result in results.items() if not isinstance(result, MachineError)}
+    assert machines.keys() == results.keys(), results
+    return machines
 
 
 class Trip:
@@ -106,9 +100,6 @@ class Trip:
     def read(self, file: str = "") -> ExportDocument:
         return read_export(file or self.file, Quiet(), [str(self.key)])
 
-    def import_all(self, *words: str, **more: Any) -> dict[str, ImportedMachine | MachineError]:
-        return import_all(self.there, self.read(), *words, **more)
-
     def imported(self, *words: str, **more: Any) -> dict[str, ImportedMachine]:
         return imported(self.there, self.read(), *words, **more)
 
@@ -116,19 +107,6 @@ class Trip:
 @pytest.fixture
 def trip(store: Store, identity: Identity, tmp_path: Path) -> Trip:
     return Trip(store, identity, tmp_path)
-
-
-def import_all(
-    store: Store, document: ExportDocument, *words: str, **more: Any
-) -> dict[str, ImportedMachine | MachineError]:
-    return dict(import_export(store, Quiet(), document, words, **more))
-
-
-def imported(store: Store, document: ExportDocument, *words: str, **more: Any) -> dict[str, ImportedMachine]:
-    found = import_all(store, document, *words, **more)
-    errors = [result for result in found.values() if isinstance(result, MachineError)]
-    assert errors == []
-    return {name: result for name, result in found.items() if not isinstance(result, MachineError)}
 
 
 def contents(store: Store, name: str) -> dict[str, bytes]:
@@ -218,7 +196,7 @@ def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(trip: Trip)
     trip.add("single", address="192.0.2.4")
     added(trip.there, Machine("gate", "none", url="tcp://198.51.100.1:2376", tls=False))
     trip.write(["web", "single"])
-    found = trip.import_all()
+    found = import_all(trip.there, trip.read())
     assert isinstance(found["gate"], MachineError)
     assert isinstance(found["web"], MachineError)
     assert 'its jump host "gate" is not' in found["web"].cause
@@ -244,7 +222,7 @@ def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(tri
     add_server(trip.there, "Orion", other)
     before = contents(trip.there, "Orion")
     trip.write(["orion"])
-    refused = trip.import_all()["orion"]
+    refused = import_all(trip.there, trip.read())["orion"]
     assert isinstance(refused, MachineError)
     assert 'there is another machine "Orion" here' in refused.cause
     assert "machinectl rename Orion <NEW-NAME>" in refused.hint

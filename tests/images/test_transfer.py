@@ -46,29 +46,28 @@ CA = certs.new_ca("the engine's CA")
 SERVER = certs.issue_server(CA, ["orion.local"])
 
 
-class Sender:
-    def send(
-        self, source: Engine | Path, targets: dict[str, Engine], name: str, *, platform: str = "", dry_run: bool = False
-    ) -> dict[str, Sent | MachineError]:
-        read: Source = FileSource(str(source)) if not isinstance(source, Engine) else EngineSource(source.endpoint)
-        order = Order(read, Wanted(name, platform), parse_reference(name), dry_run=dry_run)
-        ends = {one: (lambda engine=engine: engine.endpoint) for one, engine in targets.items()}
-        return dict(transfer(SilentConsole(), order, ends))
-
-    def send_one(self, source: Engine | Path, target: Engine, name: str, *, platform: str = "") -> Sent:
-        result = self.send(source, {"one": target}, name, platform=platform)["one"]
-        if isinstance(result, MachineError):
-            raise result
-        return result
+def send(
+    source: Engine | Path, targets: dict[str, Engine], name: str, *, platform: str = "", dry_run: bool = False
+) -> dict[str, Sent | MachineError]:
+    read: Source = FileSource(str(source)) if not isinstance(source, Engine) else EngineSource(source.endpoint)
+    order = Order(read, Wanted(name, platform), parse_reference(name), dry_run=dry_run)
+    ends = {one: (lambda engine=engine: engine.endpoint) for one, engine in targets.items()}
+    return dict(transfer(SilentConsole(), order, ends))
 
 
-@pytest.fixture
-def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
+def send_one(source: Engine | Path, target: Engine, name: str) -> Sent:
+    result = send(source, {"one": target}, name)["one"]
+    if isinstance(result, MachineError):
+        raise result
+    return result
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spool").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
     # Python keeps what $TMPDIR was.
     monkeypatch.setattr(tempfile, "tempdir", None)
-    return Sender()
 
 
 # How it came to the target, and which of its layers are gzip's.
@@ -94,7 +93,6 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
     sources: dict[str, Engine],
     engines: dict[str, Engine],
     registry: Registry,
-    sender: Sender,
     source_store: str,
     came: str,
     target_store: str,
@@ -110,7 +108,7 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
     get(source, came, registry, "app:1", app)
     if base_came:
         get(target, base_came, registry, "base:1", below)
-    sent = sender.send_one(source, target, "app:1")
+    sent = send_one(source, target, "app:1")
     missing = len(high) if base_came else len(low) + len(high)
     in_source = source.saved_blobs("app:1")
     low_as_sent = app.layer_digests[0] if app.layer_digests[0] in in_source else digest(low)
@@ -125,7 +123,7 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
     if (source_store, target_store) != ("containerd", "containerd"):
         # containerd's store of Docker 26 does not tell which platforms are there.
         monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
-    again = sender.send_one(source, target, "app:1")
+    again = send_one(source, target, "app:1")
     assert (again.sent, again.present, again.replaced) == (0, True, "")
     assert os.listdir(os.environ["TMPDIR"]) == []
 
@@ -133,34 +131,24 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
 @pytest.mark.parametrize("target_store", STORES)
 @pytest.mark.parametrize("source_store", STORES)
 def test_an_image_pulled_as_one_of_several_platforms_arrives_whole(
-    sources: dict[str, Engine],
-    engines: dict[str, Engine],
-    registry: Registry,
-    sender: Sender,
-    source_store: str,
-    target_store: str,
+    sources: dict[str, Engine], engines: dict[str, Engine], registry: Registry, source_store: str, target_store: str
 ) -> None:
     low, high = unique_layer(), unique_layer()
     app, other = Made([low, high], compressed=[0, 1]), Made([unique_layer()], platform=ARM)
     source, target = sources[source_store], engines[target_store]
     source.pull(registry, "app:1", together(app, other))
     target.pull(registry, "base:1", together(Made([low], compressed=[0]), other))
-    sent = sender.send_one(source, target, "app:1")
+    sent = send_one(source, target, "app:1")
     assert sent.layers == (2 if (source_store, target_store) == ("classic", "containerd") else 1)
     assert target.layers("app:1") == [digest(low), digest(high)]
     assert len(target.saved_blobs("app:1")) >= 4
-    again = sender.send_one(source, target, "app:1")
+    again = send_one(source, target, "app:1")
     assert (again.sent, again.present) == (0, True)
 
 
 @pytest.mark.parametrize("from_file", [False, True])
 def test_an_engine_with_one_of_several_platforms_gets_the_others(
-    sources: dict[str, Engine],
-    engines: dict[str, Engine],
-    registry: Registry,
-    sender: Sender,
-    tmp_path: Path,
-    from_file: bool,
+    sources: dict[str, Engine], engines: dict[str, Engine], registry: Registry, tmp_path: Path, from_file: bool
 ) -> None:
     app, other = Made([unique_layer()], compressed=[0]), Made([unique_layer(1000)], platform=ARM)
     whole, source, target = together(app, other), sources["containerd"], engines["containerd"]
@@ -168,26 +156,23 @@ def test_an_engine_with_one_of_several_platforms_gets_the_others(
     archive.write_bytes(saved({"app:1": whole}))
     source.load(archive.read_bytes())
     target.pull(registry, "app:1", whole)
-    told = sender.send(archive if from_file else source, {"one": target}, "app:1", dry_run=True)["one"]
+    told = send(archive if from_file else source, {"one": target}, "app:1", dry_run=True)["one"]
     assert isinstance(told, Sent)
     assert (told.layers, told.of_layers, told.present) == (1, 2, False)
-    sent = sender.send_one(archive if from_file else source, target, "app:1")
+    sent = send_one(archive if from_file else source, target, "app:1")
     assert (sent.layers, sent.of_layers, sent.present, sent.replaced) == (1, 2, False, "")
     assert target.saved_blobs("app:1") == set(whole.blobs)
     assert target.images()["app:1"] == whole.manifest_digest
 
 
 def test_a_source_with_one_of_several_platforms_takes_no_name_from_all_of_them(
-    sources: dict[str, Engine],
-    engines: dict[str, Engine],
-    registry: Registry,
-    sender: Sender,
+    sources: dict[str, Engine], engines: dict[str, Engine], registry: Registry
 ) -> None:
     whole = together(Made([unique_layer()], compressed=[0]), Made([unique_layer()], platform=ARM))
     source, target = sources["containerd"], engines["containerd"]
     target.load(saved({"app:1": whole}))
     source.pull(registry, "app:1", whole)
-    again = sender.send_one(source, target, "app:1")
+    again = send_one(source, target, "app:1")
     assert (again.sent, again.present, again.replaced) == (0, True, "")
     assert target.images()["app:1"] == whole.manifest_digest
 
@@ -250,7 +235,7 @@ def get(engine: Engine, way: str, registry: Registry, name: str, image: Made) ->
 
 @pytest.mark.parametrize("target_store", STORES)
 def test_many_targets_cost_one_read_of_the_source(
-    engines: dict[str, Engine], sender: Sender, target_store: str, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], target_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = Made([unique_layer(), unique_layer()])
     source = engines[next(store for store in STORES if store != target_store)]
@@ -266,7 +251,7 @@ def test_many_targets_cost_one_read_of_the_source(
     # containerd is slow where one image is loaded by many at once.
     count = 10 if target_store == "classic" else 3
     targets = dict.fromkeys(map(str, range(count)), engines[target_store])
-    results = sender.send(source, targets, "app:1")
+    results = send(source, targets, "app:1")
     assert len(reads) == 1
     assert len(results) == count
     assert all(isinstance(each, Sent) for each in results.values()), results
@@ -274,7 +259,7 @@ def test_many_targets_cost_one_read_of_the_source(
 
 @pytest.mark.parametrize("store", STORES)
 def test_no_machine_gets_another_image_than_was_found_though_its_name_moves_before_it_is_read(
-    sources: dict[str, Engine], engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch, store: str
+    sources: dict[str, Engine], engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
     app = saved({"app:1": Made([unique_layer()])})
     sources[store].load(app)
@@ -288,7 +273,7 @@ def test_no_machine_gets_another_image_than_was_found_though_its_name_moves_befo
         return found
 
     monkeypatch.setattr(EngineSource, "find", moving)
-    results = sender.send(sources[store], engines, "app:1")
+    results = send(sources[store], engines, "app:1")
     assert engines[store].layers("app:1") == expected
     other = next(name for name in STORES if name != store)
     if store == "classic":
@@ -323,7 +308,7 @@ def test_layers_that_all_engines_have_for_certain_are_not_kept(
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_base_that_disappears_meanwhile_is_sent_after_all(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     low, high = unique_layer(), unique_layer()
     archive = tmp_path / "app.tar"
@@ -338,32 +323,30 @@ def test_a_base_that_disappears_meanwhile_is_sent_after_all(
         return found
 
     monkeypatch.setattr(Images, "known", removing)
-    sent = sender.send_one(archive, target, "app:1")
+    sent = send_one(archive, target, "app:1")
     assert sent.sent > len(low) + len(high)
     assert len(target.saved_blobs("app:1")) >= 4
 
 
-def test_an_image_that_does_not_fit_here_leaves_room_for_others(
-    engines: dict[str, Engine], sender: Sender, tmp_path: Path
-) -> None:
+def test_an_image_that_does_not_fit_here_leaves_room_for_others(engines: dict[str, Engine], tmp_path: Path) -> None:
     engines["classic"].load(saved({"app:1": Made([unique_layer(10 << 10)])}))
     # It has room for an image of 8 MB.
     with small_disk(tmp_path / "spool", f"size={(SPARE >> 20) + 9}m") as disk:
-        [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
+        [result] = send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
     assert isinstance(result, MachineError)
     assert result.cause == f"Cannot copy the image to {disk}: No space left on device"
     assert "TMPDIR" in result.hint
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(sender: Sender, store: str, tmp_path: Path) -> None:
+def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(store: str, tmp_path: Path) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer(5 << 10), unique_layer(13 << 10)])}))
     with running_with(CA, SERVER, CONFIGURATIONS[store], disk=16) as small:
         target = Engine(Endpoint(f"unix://{small.socket}", name="orion"))
         used = disk_usage(small.socket.parent / "disk").used
         for _ in range(2):
-            [result] = sender.send(archive, {"orion": target}, "app:1").values()
+            [result] = send(archive, {"orion": target}, "app:1").values()
             assert isinstance(result, MachineError)
             assert result.cause.startswith(
                 f"The engine at {small.socket} has no room for the image: loading it takes about"
@@ -372,12 +355,12 @@ def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(sender: Sende
             assert target.images() == {}
         assert disk_usage(small.socket.parent / "disk").used < used + (1 << 20)
         archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
-        assert sender.send_one(archive, target, "app:1").layers == 1
+        assert send_one(archive, target, "app:1").layers == 1
 
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_failed_push_removes_no_image(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
@@ -391,25 +374,25 @@ def test_a_failed_push_removes_no_image(
         patched.setattr(transferring, "tag_image", refused)
         for _ in range(2):
             with pytest.raises(MachineError, match="no name today"):
-                sender.send_one(archive, target, "app:1")
+                send_one(archive, target, "app:1")
     # The user may have loaded the same image meanwhile.
     [unnamed] = set(target.images().values()) - set(before.values())
-    assert sender.send_one(archive, target, "app:1").sent == 0
+    assert send_one(archive, target, "app:1").sent == 0
     assert target.images()["app:1"] == unnamed
 
 
-def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine], sender: Sender) -> None:
+def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine]) -> None:
     app = Made([unique_layer()])
     engines["classic"].load(saved({"app:1": app}))
     before = engines["containerd"].images()
-    sender.send_one(engines["classic"], engines["containerd"], app.config.removeprefix("sha256:")[:5])
+    send_one(engines["classic"], engines["containerd"], app.config.removeprefix("sha256:")[:5])
     [(name, image)] = set(engines["containerd"].images().items()) - set(before.items())
     assert name == image
 
 
 @pytest.mark.parametrize("store", STORES)
 def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
@@ -425,13 +408,13 @@ def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
         return found
 
     monkeypatch.setattr(transferring, "is_whole", pruning)
-    sender.send_one(archive, target, "app:1")
+    send_one(archive, target, "app:1")
     assert pruned
     assert len(target.saved_blobs("app:1")) >= 3
 
 
 def test_an_engine_that_takes_no_more_data_is_given_up(
-    engines: dict[str, Engine], sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer(8000)])}))
@@ -439,10 +422,10 @@ def test_an_engine_that_takes_no_more_data_is_given_up(
     path = engines["classic"].endpoint.url.removeprefix("unix://")
     with serving(relay(path, 100_000, goes_silent)) as port:
         with pytest.raises(MachineError) as caught:
-            sender.send_one(archive, Engine(Endpoint(f"tcp://127.0.0.1:{port}")), "app:1")
+            send_one(archive, Engine(Endpoint(f"tcp://127.0.0.1:{port}")), "app:1")
         assert "has taken no more data within 0.5 s" in caught.value.cause
         engines["classic"].load(archive.read_bytes())
         with pytest.raises(MachineError) as caught:
-            sender.send_one(Engine(Endpoint(f"tcp://127.0.0.1:{port}")), engines["containerd"], "app:1")
+            send_one(Engine(Endpoint(f"tcp://127.0.0.1:{port}")), engines["containerd"], "app:1")
         assert "Cannot read the image" in caught.value.cause
     assert os.listdir(os.environ["TMPDIR"]) == []
