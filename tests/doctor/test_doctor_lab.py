@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from machinectl import certs
 from machinectl.hosts.identity import Identity
 from tests.lab.image import PASSWORD
 from tests.lab.snapshot import changed_files
@@ -181,12 +184,9 @@ def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient
 def test_a_certificate_that_has_expired_is_renewed_by_what_it_says(patient: Patient) -> None:
     directory = patient.cli.store / "machines" / NAME
     identity = Identity.read(str(directory))
-    then = datetime.now(UTC) - timedelta(days=certs.SERVER_DAYS + 5)
-    names = certs.describe(identity.server).sans
-    old = certs.issue_server(certs.Pair(identity.ca, identity.ca_key), names, now=then)
-    (directory / "server.pem").write_bytes(old.certificate)
-    (directory / "server-key.pem").write_bytes(old.key)
-    patient.host.run(f"cat > {CERTIFICATE}", stdin=old.certificate + old.key)
+    old = expired(identity)
+    (directory / "server.pem").write_bytes(old)
+    patient.host.run(f"cat > {CERTIFICATE}", stdin=old + identity.server_key)
     patient.breaks("systemctl restart docker")
     found = patient.broken()
     assert "has expired" in found["TLS"]["Seen"]
@@ -194,6 +194,19 @@ def test_a_certificate_that_has_expired_is_renewed_by_what_it_says(patient: Pati
     assert found["Certificates"]["Seen"] == "server.pem: expired"
     patient.follow(found["Certificates"]["Hint"])
     assert patient.is_well()
+
+
+def expired(identity: Identity) -> bytes:
+    """A machine's server certificate as it would be if it had expired yesterday."""
+    now = x509.load_pem_x509_certificate(identity.server)
+    day = timedelta(days=1)
+    old = x509.CertificateBuilder(now.issuer, now.subject, now.public_key(), x509.random_serial_number())
+    old = old.not_valid_before(datetime.now(UTC) - 2 * day).not_valid_after(datetime.now(UTC) - day)
+    for extension in now.extensions:
+        old = old.add_extension(extension.value, extension.critical)
+    key = load_pem_private_key(identity.ca_key, None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    return old.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
 def test_a_program_that_was_upgraded_while_it_runs_is_told(patient: Patient) -> None:
