@@ -149,11 +149,9 @@ def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
     ("data", "cause"),
     [
         (b"", "not an image archive"),
-        (b"no tar" * 1000, "not an image archive"),
         (tar_of({"file": b"x"}), "holds no image, or is cut short"),
         (tar_of({"index.json": b"{"}), "index.json is not JSON"),
         (tar_of({"index.json": b"[]"}), "index.json is not an image's"),
-        (tar_of({"manifest.json": b"["}), "manifest.json is not JSON"),
         (tar_of({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}), "passwd is missing"),
         (tar_of({"index.json": json.dumps({"manifests": [APP.descriptor]}).encode()}), "incomplete"),
         (tar_of({"index.json": b'{"manifests":[{"digest":"sha256:../x"}]}'}), "not a SHA-256 digest"),
