@@ -31,6 +31,8 @@ LONGEST_VERSION = 64
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK = 200
+# Of the answers that a socket of `machinectl socket` gives itself.
+SOCKET_SERVER = "machinectl-socket"
 REDIRECTIONS = range(300, 400)
 # Limit of parallel probes, and file descriptors for each: two connections, three for ssh.
 MOST_AT_ONCE = 1000
@@ -111,7 +113,7 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
-        if not ping.header("Api-Version"):
+        if not (ping.header("Api-Version") or ping.header("Server") == SOCKET_SERVER):
             raise not_an_engine(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:

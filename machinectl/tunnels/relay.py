@@ -17,6 +17,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.engine.duplex import PlainStream, early_end, open_stream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
 from machinectl.engine.http import dial
+from machinectl.engine.probe import SOCKET_SERVER
 from machinectl.engine.tls import CA, CERTIFICATE, KEY, client_context
 from machinectl.errors import MachineError, one_line
 from machinectl.machines.store.store_paths import RECORD
@@ -285,9 +286,7 @@ async def answer(client: PlainStream, status: str, document: Mapping[str, object
     body = json.dumps(document).encode() + b"\n"
     head = (
         f"HTTP/1.1 {status}",
-        "Server: machinectl-socket",
-        # Clients take the answer for an engine's, and show its words.
-        "Api-Version: 1.24",
+        f"Server: {SOCKET_SERVER}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",

@@ -84,7 +84,6 @@ def test_every_kind_of_user_is_root_or_is_told_why_not(fresh_host: FreshHost) ->
     assert caught.value.hint == f"On the host, as root: {sudoers('joe')}"
 
 
-@by_system
 def test_whatever_sudo_is_set_to_do_changes_neither_data_nor_output(fresh_host: FreshHost) -> None:
     host = fresh_host()
     # Of more than a pipe holds, 64 KiB, sudo itself loses the rest when it logs output and its reader is slow.
@@ -112,7 +111,6 @@ def test_whatever_sudo_is_set_to_do_changes_neither_data_nor_output(fresh_host: 
     assert host.run("test -e /tmp/caught", check=False).returncode != 0
 
 
-@by_system
 def test_without_sudo_root_works_and_a_user_is_told_so(fresh_host: FreshHost) -> None:
     host = fresh_host("nosudo")
     with log_in(at(host)) as session:
@@ -121,7 +119,6 @@ def test_without_sudo_root_works_and_a_user_is_told_so(fresh_host: FreshHost) ->
         as_root(session)
 
 
-@by_system
 def test_sudo_rs_makes_root_of_who_has_to_give_a_password(fresh_host: FreshHost) -> None:
     host = fresh_host("sudors")
     data = bytes(range(256)) * 400
@@ -142,7 +139,6 @@ def test_sudo_rs_makes_root_of_who_has_to_give_a_password(fresh_host: FreshHost)
         as_root(session, PASSWORD)
 
 
-@by_system
 def test_doas_makes_root_where_it_needs_no_password(fresh_host: FreshHost) -> None:
     host = fresh_host("doas")
     with log_in(at(host, "ops")) as session:
@@ -238,7 +234,6 @@ def test_a_host_that_wants_a_key_and_a_password_gets_both(fresh_host: FreshHost)
         log_in(at(host, "joe"))
 
 
-@by_system
 def test_noise_and_a_foreign_language_change_nothing(fresh_host: FreshHost) -> None:
     host = fresh_host("noisy", "locale")
     for user in ("root", "ops"):
