@@ -74,10 +74,11 @@ class ToolIssue:
         """Return the command line that issues it unasked, without defaults."""
         who = [f"--for {shlex.quote(self.who)}"] if self.who != self.tool else []
         lifetime = [f"--lifetime {self.lifetime}"] if self.lifetime else []
-        out = [f"--out {shlex.quote(self.directory)}"] if self.directory != os.path.abspath(self.who) else []
+        # Typed in another directory, the default would be another one.
+        out = f"--out {shlex.quote(self.directory)}"
         force = ["--force"] if self.force else []
         addresses = [f"{FLAG} {address}" for address in self.addresses]
-        return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, *out, *force, *addresses])
+        return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, out, *force, *addresses])
 
     def engine(self, held: Held, console: Console, login: Login, in_use: bool) -> EngineAccess:
         key = certs.new_key()

@@ -127,12 +127,14 @@ def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: boo
 
 def health_checks(found: Health, shell: Shell, init: str) -> Iterator[Check]:
     for disk in found.disks:
-        yield disk_check(disk, shell)
+        has_data = found.data is not None and disk.device == found.data.device
+        yield disk_check(disk, shell, has_data=has_data)
     yield memory_check(found.memory, shell)
     yield restart_check(found, shell, init)
 
 
-def disk_check(disk: FileSystem, shell: Shell) -> Check:
+def disk_check(disk: FileSystem, shell: Shell, *, has_data: bool = True) -> Check:
+    """`has_data`: the engine keeps images and containers there."""
     title = f"{DISK} {disk.directory}"
     if not disk.size:
         return unknown(title, "its size is unknown")
@@ -141,7 +143,7 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     if inodes < free:
         seen += f", {disk.inodes_free} of {disk.inodes} inodes"
     fills = Hint("See what fills it", shell.command(f"du -xhd1 {quote_word(quote_word(disk.directory))}"))
-    prune = Hint("or remove what no container uses", shell.command("docker system prune"))
+    prune = Hint("or remove what no container uses", shell.command("docker system prune")) if has_data else NO_HINT
     full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
     return first_case(
         title,

@@ -111,7 +111,7 @@ def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
 
 def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
     """Yield all checks. `client` is the local docker CLI's API version."""
-    *before, last = way.checks
+    *before, last = [unfinished(check, machine) for check in way.checks]
     yield from (of_whose_engine(through_firewall(check, machine, inside), machine, inside) for check in before)
     if way.shown:
         identity = value_or(Identity(), lambda: Identity.read(way.directory))
@@ -132,6 +132,13 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
     yield from inside.checks
     if inside.facts:
         yield from host_checks(machine, way.directory or machine.directory, inside, inside.facts)
+
+
+def unfinished(check: Check, machine: Machine) -> Check:
+    """An engine whose set-up has not ended is not reached because of that."""
+    if machine.phase == Phase.READY or check.verdict is not Verdict.BROKEN:
+        return check
+    return replace(check, hint=Hint("Finish its set-up", "machinectl provision", machine.name))
 
 
 def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:

@@ -185,7 +185,8 @@ def check_mount_point(place: str, source: str) -> None:
         raise MachineError(f"Something is already mounted on {place}", Hint("Unmount it", "machinectl mount -u", place))
     if not os.path.isdir(place) or not os.access(place, os.R_OK) or os.listdir(place):
         other = Hint("or name another one", "machinectl mount", source, "<DIR>")
-        raise MachineError(f"{place} is not an empty directory here", Hint("Create one", "mkdir -p", place) | other)
+        first = Hint("See", "ls -la", place) if os.path.lexists(place) else Hint("Create one", "mkdir -p", place)
+        raise MachineError(f"{place} is not an empty directory here", first | other)
 
 
 def unmount(store: Store, source: str, target: str = "") -> None:

@@ -240,7 +240,7 @@ def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if extra:
         raise UsageError(
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
-            Hint("A name has no spaces", "machinectl create --help"),
+            Hint("Give one host and one name; a name has no spaces", "machinectl create --help"),
             for_scripts=True,
         )
     return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -249,6 +250,11 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     hosts["vega"] = set()
     issued(store, tool)
     assert states(store) == [("rigel", ""), ("vega", "")]
+
+
+def test_the_command_of_a_hint_writes_to_the_same_directory_wherever_it_is_typed() -> None:
+    default = ToolIssue("env", "env", os.path.abspath("env"))
+    assert f"--out {shlex.quote(os.path.abspath('env'))}" in default.command(["orion"])
 
 
 def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(store: Store, tmp_path: Path) -> None:

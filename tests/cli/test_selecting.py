@@ -205,6 +205,15 @@ def test_a_word_that_may_be_a_machine_or_the_command_is_refused(fleet: Store) ->
         )
 
 
+@pytest.mark.parametrize("typed", ["run nope hostname", "docker nope ps", "docker orionbox,rigel ps"])
+def test_an_unknown_machine_is_not_taken_for_a_command_to_run_on_another_one(fleet: Store, typed: str) -> None:
+    verb, word, *_ = typed.split()
+    done = machinectl(*typed.split(), store=fleet.root)
+    assert done.returncode == 1
+    assert f'"{word}" does not exist' in done.stderr
+    assert f"name a machine first: machinectl {verb} <NAME> -- {word}" in done.stderr
+
+
 def test_a_selector_that_a_script_left_empty_selects_nothing(fleet: Store) -> None:
     for arguments in (["-l", ""], ["--selector="]):
         done = machinectl("rm", "-y", *arguments, store=fleet.root)

@@ -295,6 +295,13 @@ def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
 
 
+def test_images_are_removed_only_for_the_disk_that_holds_them() -> None:
+    full = FileSystem(100 * GB, 0, 0, 0, "tmpfs", "/etc/docker")
+    for has_data in (True, False):
+        found = host_condition.disk_check(full, SUDO, has_data=has_data)
+        assert ("docker system prune" in found.hint) is has_data
+
+
 @pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~ '`id`$(id)", "/x\\"])
 def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
     found = host_condition.disk_check(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)

@@ -281,6 +281,8 @@ def test_a_host_that_was_not_changed_yet_is_not_examined(store: Store) -> None:
     back = "or remove it: machinectl rm --purge orion"
     assert looked_at(store)["Record"].hint == f"Continue: machinectl provision orion; {back}"
     assert f"; {back}\n" in machinectl("env", "orion", store=store.root).stderr
+    # Its engine does not listen yet.
+    assert looked_at(store)["TCP"].hint == "Finish its set-up: machinectl provision orion"
 
 
 def test_a_host_that_its_driver_knows_to_be_off_is_switched_on(store: Store, use: Callable[[StandIn], None]) -> None:

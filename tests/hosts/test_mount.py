@@ -92,7 +92,8 @@ def test_a_directory_with_files_is_never_mounted_on(here: str, tmp_path: Path) -
     (tmp_path / "own").symlink_to(here)
     with pytest.raises(MachineError, match="is not an empty directory here") as refused:
         check_mount_point(str(tmp_path), "orion:/srv")
-    assert refused.value.hint.endswith("or name another one: machinectl mount orion:/srv <DIR>")
+    see = f"See: ls -la {tmp_path}; or name another one: machinectl mount orion:/srv <DIR>"
+    assert refused.value.hint == see
 
 
 def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     import shutil
 
     from machinectl.cli.catalogue import VERBS
-    from machinectl.cli.parsing.suggestions import DOCKERS, only_name, with_names_hint
+    from machinectl.cli.parsing.suggestions import DOCKERS, PLACEHOLDER, only_name, with_names_hint
     from machinectl.cli.typed_words import typed_line, typed_order
     from machinectl.errors import Hint, UsageError
     from machinectl.machines.record import is_name
@@ -276,11 +276,13 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
         return absent
     if near and not names:
         return missing(word, Hint("Did you mean", line([near], rest)))
+    # docker's commands, and programs of this computer.
+    known = (lambda name: name in {*DOCKERS.split(), *VERBS}) if verb == "docker" else shutil.which
+    if not names and command[1:] and not known(word):
+        return missing(word, Hint("If it is the command, name a machine first", line([PLACEHOLDER], command)))
     if not names:
         hint = with_names_hint(Hint("", line([only_name(store)], command)), store)
         return UsageError("A machine is missing before the command", hint)
-    # docker's commands, and programs of this computer.
-    known = (lambda name: name in {*DOCKERS.split(), *VERBS}) if verb == "docker" else shutil.which
     word = word if near and near not in names else next(filter(known, names[1:]), "")
     if not word:
         return None
