@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.engine.docker_context import (
@@ -173,7 +173,12 @@ class Contexts:
             try:
                 make_directories(self._staged("new", "tls", place))
                 write_tree(self._staged("new"), files)
-                self._exchange(place)
+                if file := renewed_file(self.read(context.name), context):
+                    # docker finds the context all the while.
+                    path = os.path.join("tls", place, ENDPOINT, file)
+                    os.replace(self._staged("new", path), os.path.join(self.config, "contexts", path))
+                else:
+                    self._exchange(place)
             finally:
                 self._recover()
 
@@ -216,6 +221,15 @@ class Contexts:
         remove_tree(self._staged("gone"))
         move_if_absent(self._staged(age), self._staged("gone"))
         remove_tree(self._staged("gone"))
+
+
+def renewed_file(before: Context | None, after: Context) -> str:
+    """Return the engine's file in which they differ if that is all, "" otherwise."""
+    if not before or before.files.keys() != after.files.keys():
+        return ""
+    changed = [file for file, data in after.files.items() if before.files[file] != data]
+    is_all = replace(before, tls={**before.tls, ENDPOINT: after.files}) == after
+    return changed[0] if len(changed) == 1 and is_all else ""
 
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:

@@ -133,6 +133,21 @@ def test_only_the_owner_can_read_what_is_written_whatever_the_umask_is(contexts:
         assert all(stat.S_IMODE(os.stat(os.path.join(root, file)).st_mode) == 0o600 for file in files)
 
 
+def test_docker_finds_a_context_all_the_while_a_certificate_is_renewed(
+    contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(contexts)
+    moved: list[str] = []
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda old, new: (moved.append(str(old)), rename(old, new)))
+    put(contexts, files={**OLD, "cert.pem": b"new cert"})
+    assert not [path for path in moved if not path.startswith(contexts.staging)]
+    found = contexts.read("orionbox")
+    assert found
+    assert found.files == {**OLD, "cert.pem": b"new cert"}
+    assert not os.path.lexists(contexts.staging)
+
+
 def test_what_is_removed_leaves_nothing_and_nobody_else_s_goes(contexts: Contexts, docker: DockerCli) -> None:
     docker("context", "create", "theirs", "--docker", "host=tcp://orion:2375")
     put(contexts)
@@ -143,14 +158,15 @@ def test_what_is_removed_leaves_nothing_and_nobody_else_s_goes(contexts: Context
     assert not os.path.exists(contexts.staging)
 
 
-@pytest.mark.parametrize("act", ["write", "replace", "remove"])
+@pytest.mark.parametrize("act", ["write", "replace", "renew", "remove"])
 def test_whatever_moment_it_is_killed_at_a_context_is_whole_or_not_there(
     contexts: Contexts, docker: DockerCli, act: str
 ) -> None:
     old = None if act == "write" else put(contexts)
-    new = None if act == "remove" else pointed("tcp://new:2376", NEW, contexts)
+    wish = ("tcp://old:2376", {**OLD, "cert.pem": b"new"}) if act == "renew" else ("tcp://new:2376", NEW)
+    new = None if act == "remove" else pointed(*wish, contexts)
     for moment in range(1, 100):
-        process = run_code(DYING, contexts.config, str(moment), act, repr(("tcp://new:2376", NEW)))
+        process = run_code(DYING, contexts.config, str(moment), act, repr(wish))
         found = contexts.read("orionbox")
         assert found in (None, old, new)
         if process.returncode == 0:
