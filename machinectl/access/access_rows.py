@@ -1,4 +1,4 @@
-"""Who has access to machines, as rows of `access ls`."""
+"""Rows of `access ls`: the holders of access to machines."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def check_files(machines: Sequence[Machine], issue: ToolIssue) -> None:
 
 
 def write_issued(directory: str, who: str, files: Mapping[str, bytes]) -> None:
-    """Write all files or none, for the owner alone. Git ignores the folders with keys."""
+    """Write all files or none, readable by the owner only. Git ignores the folders with keys."""
     folders = {os.path.dirname(path) for path in files} - {""}
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
     notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()} | {HOLDER: who}

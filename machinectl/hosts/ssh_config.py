@@ -1,4 +1,4 @@
-"""What ssh must know of machines: an entry of ssh_config for each.
+"""Entries of ssh_config for machines.
 
 For `ssh://` engines, docker's own ssh needs STORE/ssh_config, included in ~/.ssh/config.
 """

@@ -1,4 +1,4 @@
-"""Where an image comes from: an engine, such as the one that docker points at now, or an archive."""
+"""Where an image comes from: an engine (default: docker's current one), or an archive."""
 
 from __future__ import annotations
 

@@ -139,7 +139,12 @@ def test_docker_finds_a_context_all_the_while_a_certificate_is_renewed(
     put(contexts)
     moved: list[str] = []
     rename = os.rename
-    monkeypatch.setattr(os, "rename", lambda old, new: (moved.append(str(old)), rename(old, new)))
+
+    def watched(old: str, new: str) -> None:
+        moved.append(old)
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", watched)
     put(contexts, files={**OLD, "cert.pem": b"new cert"})
     assert not [path for path in moved if not path.startswith(contexts.staging)]
     found = contexts.read("orionbox")

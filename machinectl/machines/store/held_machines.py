@@ -1,4 +1,4 @@
-"""What a run says of a machine that it holds: its last failure, its last look at the host."""
+"""Record a run's failure, and its last look at the host."""
 
 from __future__ import annotations
 
