@@ -34,24 +34,24 @@ def holder(who: str, *keys: HolderKey, state: str = "", kind: str = "person") ->
 
 def shared_machine(store: Store) -> Machine:
     machine = Machine("orionbox", "generic", url="tcp://192.0.2.1:2376", tls=True)
-    put_holder(machine, holder("dozzle", HolderKey("d" * 64, "2026-12-20T09:00:00Z"), kind=TOOL))
-    put_holder(machine, holder("alice", HolderKey("a" * 64, "2026-12-05T09:00:00Z", "r1")))
+    put_holder(machine, holder("dozzle", HolderKey("d" * 64, "2096-12-20T09:00:00Z"), kind=TOOL))
+    put_holder(machine, holder("alice", HolderKey("a" * 64, "2096-12-05T09:00:00Z", "r1")))
     put_holder(machine, holder("eve", HolderKey("e" * 64, "2026-11-28T11:59:00Z")))
-    put_holder(machine, holder("frank", HolderKey("f" * 64, "2026-12-05T09:00:00Z"), state=ENDING))
+    put_holder(machine, holder("frank", HolderKey("f" * 64, "2096-12-05T09:00:00Z"), state=ENDING))
     put_holder(machine, holder("grace", state=ADDING))
-    put_holder(machine, holder("heidi", HolderKey("0" * 64, "2026-12-05T09:00:00Z"), state=EXPIRES))
+    put_holder(machine, holder("heidi", HolderKey("0" * 64, "2096-12-05T09:00:00Z"), state=EXPIRES))
     return added(store, machine)
 
 
 def test_each_key_is_a_line_with_its_holder_and_state(store: Store) -> None:
     shared_machine(store)
     assert [row.cells() for row in list_access(store, [], now=NOW)] == [
-        ["orionbox", "alice", "2026-12-05 09:00", BY, "a" * 16, ""],
-        ["orionbox", "dozzle", "2026-12-20 09:00", BY, "d" * 16, ""],
+        ["orionbox", "alice", "2096-12-05 09:00", BY, "a" * 16, ""],
+        ["orionbox", "dozzle", "2096-12-20 09:00", BY, "d" * 16, ""],
         ["orionbox", "eve", "2026-11-28 11:59", BY, "e" * 16, "expired"],
-        ["orionbox", "frank", "2026-12-05 09:00", BY, "f" * 16, "not ended yet"],
+        ["orionbox", "frank", "2096-12-05 09:00", BY, "f" * 16, "not ended yet"],
         ["orionbox", "grace", "", BY, "", "not added yet"],
-        ["orionbox", "heidi", "2026-12-05 09:00", BY, "0" * 16, "can only expire"],
+        ["orionbox", "heidi", "2096-12-05 09:00", BY, "0" * 16, "can only expire"],
     ]
 
 

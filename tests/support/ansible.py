@@ -33,6 +33,8 @@ def run(program: str, *arguments: str | Path, environment: dict[str, str]) -> su
         # No connection of ssh's outlasts the test.
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
         "ANSIBLE_NOCOLOR": "1",
+        # A library that Ansible uses warns of its own age.
+        "PYTHONWARNINGS": "ignore",
     }
     return subprocess.run(
         [found, *arguments],
