@@ -65,7 +65,7 @@ check-errors:
 	$(BIN)/python -m pytest -q -k error tests/test_architecture.py
 # Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check-shell:
-	$(BIN)/shellcheck --shell=sh machinectl/docker_cli/*.sh machinectl/provision/scripts/*.sh
+	$(BIN)/shellcheck --shell=sh machinectl/compose/*.sh machinectl/docker_cli/*.sh machinectl/provision/scripts/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 	$(BIN)/shellcheck --shell=sh $$(find examples -name '*.sh')
 check-docs:

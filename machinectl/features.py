@@ -38,7 +38,8 @@ class Feature:
     old name and the new one, and returns messages; `machine_at_url` with the store and a docker URL, and returns the
     name of the machine whose engine is there, or ""; `ways_to_use` with the store and a machine, and returns a Hint, an
     empty one if a warning has told what to do, or None; `swarm_status` with the store and a console, after a look at
-    all swarms.
+    all swarms; `before_docker` with a console, machines' names and docker's words; `files_on_host` with the
+    store and a name, and returns what is there in words; `remove_files` with the same before the set-up is undone.
     """
 
     def __init__(self, package: str, *verbs: str, followers: Sequence[Follower] = (), **hooks: str) -> None:
@@ -88,6 +89,14 @@ FEATURES = (
     Feature("renewal", "renew", computer_checks="machinectl.renewal.timer:checks"),
     Feature("discovery", "discover"),
     Feature("inventories", "inventory"),
+    Feature(
+        "compose",
+        "compose",
+        before_docker="machinectl.compose.hints:before_docker",
+        computer_checks="machinectl.compose.hints:checks",
+        files_on_host="machinectl.compose.copies:files_on_host",
+        remove_files="machinectl.compose.copies:remove_all",
+    ),
 )
 FOLLOWERS = [follower for feature in FEATURES for follower in feature.followers]
 

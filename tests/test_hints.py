@@ -117,6 +117,7 @@ VALUES = [
     (r"^rename value value", "rename value other"),
     (r"^(rm --forget|provision|swarm status) valuevalue", r"\1 value"),
     (r"^create value value", "create 127.0.0.1 value"),
+    (r"^compose value value", "compose value ps"),
     (r"^access value( value)?$", r"access renew\1"),
 ]
 # These wait for a terminal, search a network, or are a verb in a sentence.
@@ -211,7 +212,7 @@ def complaint(hint: Hint) -> str:
     known |= options("generic", "create") if verb == ("set",) else {}
     rest = iter(words[len(verb) :])
     for word in rest:
-        if word == "--" or (verb in {("run",), ("docker",)} and not word.startswith("-")):
+        if word == "--" or (verb in {("run",), ("docker",), ("compose",)} and not word.startswith("-")):
             # What follows is, or may be, another program's.
             break
         if not word.startswith("-") or word == "-" or verb == ("ssh",):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run Compose on a machine: it reads the project here, and the containers run there.
+# Run Compose on a machine, with the files of this computer: the containers run there.
 #
 #   up.sh NAME
 set -eu
@@ -12,18 +12,11 @@ esac
 name=$1
 project=$(dirname "$0")/compose.yaml
 
-# Compose uses the engine that docker points at. The subshell keeps this from the rest of the script.
-# (By hand, `docker --context NAME compose up` does the same: each machine is a docker context.)
-(
-    # Two lines: `eval "$(...)"` continues with this computer's engine if there is no such machine.
-    lines=$(machinectl env --shell sh "$name")
-    eval "$lines"
-    docker compose --file "$project" up --detach --wait
-    docker compose --file "$project" ps
-)
+machinectl compose "$name" -- --file "$project" up --detach --wait
+machinectl compose "$name" -- --file "$project" ps
 
 # Published ports are on the machine.
 echo "See http://$(machinectl ip "$name"):8080"
 
-# To remove the containers:
-#   eval $(machinectl env NAME) && docker compose --file compose.yaml down
+# To remove the containers, and the files on the machine:
+#   machinectl compose NAME -- --file compose.yaml down --files

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Verbs that run a command on the host. The words after the dashes are not machinectl's, and may hold secrets.
-RUNNING = frozenset({"run", "docker", "socket", "ssh"})
+RUNNING = frozenset({"run", "docker", "compose", "socket", "ssh"})
 DASHES = "--"
 USER_IN_URL = re.compile(r"""(?<=://)[^/\s"]*:[^/\s"]*@|(?<=http://)[^/\s"]+@|(?<=https://)[^/\s"]+@""")
 # `mysql -pPASSWORD`

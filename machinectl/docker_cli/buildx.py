@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import read_file
+from machinectl.hosts.docker_program import docker_program
 from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ PATIENCE = 60.0
 BOOT = 600.0
 # The container of a node: driver.BuilderName.
 CONTAINER = "buildx_buildkit_"
-
-
-def docker_program() -> str:
-    """Return its path. Raises MachineError."""
-    if program := shutil.which("docker"):
-        return program
-    raise MachineError(
-        "There is no docker on this computer", Hint("Install the docker CLI: docs.docker.com/engine/install")
-    )
 
 
 class BuildxError(MachineError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm, decline
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.features import functions
 from machinectl.hosts.parallel import run_at_once
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_hosts import behind, outermost_first
@@ -102,6 +103,8 @@ def plan_removal(
         machine = known_machine(store, name, removed=bool(purge or forget))
         check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)
         outcomes = purge.preview(store, machine, console) if purge and machine.changes else []
+        if purge:
+            outcomes[:0] = [Outcome(f"Removing {what}", changed=True) for what in features_files(store, name)]
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
@@ -129,6 +132,7 @@ def confirm_removal(
     if changed and purge:
         effects.append(f"the set-up of {changed} is undone; containers and images stay")
         effects += ["engines are removed, which stops the containers"] * purge.engine
+        effects += [f"{what} are removed" for machine in machines for what in features_files(store, machine.name)]
     elif changed:
         effects.append(f"the set-up of {changed} stays, and {'nothing' if forget else 'a record'} is kept to undo it")
     else:
@@ -172,6 +176,23 @@ def warn_of_access(store: Store, console: Console, name: str, *, asks: bool, und
         )
 
 
+def features_files(store: Store, name: str) -> list[str]:
+    """Return what features have on the host, in words."""
+    place = store.removed if is_only_removed(store, name) else store
+    return [what for list_files in functions("files_on_host") for what in list_files(place, name)]
+
+
+def remove_features_files(held: Held, console: Console, *, force: bool) -> None:
+    place = held.store.removed if held.is_removed else held.store
+    for remove in functions("remove_files"):
+        try:
+            remove(place, held.name)
+        except MachineError as exc:
+            if not force:
+                raise
+            console.warn(f"{exc.cause}; what is on the host stays there")
+
+
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
     return (store.removed if is_only_removed(store, name) and removed else store).read(name)
 
@@ -205,6 +226,8 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
             raise
         held.remove()
         return
+    if purge:
+        remove_features_files(held, console, force=force)
     if purge and machine.changes:
         purge.purge_host(held, console, force=force)
     try:

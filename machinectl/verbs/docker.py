@@ -49,10 +49,13 @@ def docker(
     from machinectl.cli.output.machine_streams import OutputPrinter, print_ends, printer_for, stdin_for
     from machinectl.cli.run_verb import split_at_dashes, target_names
     from machinectl.docker_cli.many_engines import run_docker
+    from machinectl.features import functions
     from machinectl.hosts.output_streams import LIMIT, stream_output
 
     names, typed = split_at_dashes(here, words, "docker")
     targets = target_names(here, names, selector, everything=everything)
+    for before_docker in functions("before_docker"):
+        before_docker(here.console, targets, typed)
     given = stdin_for(targets)
     work = run_docker(here.store, typed, given)
     limit = parallel or LIMIT

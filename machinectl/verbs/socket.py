@@ -76,8 +76,11 @@ def socket(
             raise UsageError(
                 "A command and --background exclude each other", Hint("", "machinectl socket", name, "--background")
             )
+        from machinectl.features import functions
         from machinectl.foreground_program import end_alike
 
+        for before_docker in functions("before_docker") if command[0] == "docker" else ():
+            before_docker(here.console, [name], command[1:])
         with exiting_on_signals():
             status = run_with_socket(here.store, here.console, name, path, command, os.environ, forward=forward)
         return end_alike(status)

@@ -40,7 +40,7 @@ def test_compose_runs_a_project_on_a_machine(fresh_host: FreshHost, example: Exa
     url = f"http://{host.ip}:8080"
     assert f"See {url}\n" in told
     with urllib.request.urlopen(url) as page:
-        assert page.read() == b"It works, and it is not on this computer.\n"
+        assert page.read() == b"It works, on another computer.\n"
 
 
 def test_a_host_of_docker_machines_is_used_then_taken_over(

@@ -23,6 +23,7 @@ NEEDED = {
     "certs import": ("certs",),
     "certs issue": ("--out", "certs"),
     "docker": ("--", "ps"),
+    "compose": ("--", "ps"),
     "export": ("--output", "export.age"),
     "rename": ("other",),
     "run": ("--", "uptime"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.docker_cli.many_engines import docker_environment
+from machinectl.hosts.docker_program import docker_environment
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from tests.support import servers

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.catalogue import Argument, Verb
+    from machinectl.cli.parsing.go_flags import Flags
     from machinectl.driver import Option
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
@@ -207,7 +208,9 @@ def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> Sequen
 
 DASHES = "--"
 # The verbs that take a command, each with an example.
-COMMANDS = {"run": "uptime", "docker": "ps"}
+COMMANDS = {"run": "uptime", "docker": "ps", "compose": "ps"}
+# The one whose command may begin with flags, as `-f FILE up` does.
+WITH_FLAGS = "compose"
 CHOOSING = {"--all", "--selector"}
 HELP = {"-h", "--help"}
 
@@ -226,10 +229,13 @@ def with_dashes(arguments: Sequence[str]) -> list[str]:
     verb, store = words.pop(0), Store(named_store(before))
     known = flags_of(verb)
     names: list[str] = []
+    begins = len(words) if verb != WITH_FLAGS else first_unknown_flag(words, known)
+    words, rest = words[:begins], words[begins:]
     options = take_flags(words, "", known)
     while words and is_machine(store, words[0]):
         names.append(words.pop(0))
         options += take_flags(words, "", known)
+    words += rest
     asks_help = not names and HELP.intersection(words)
     if not words or asks_help or any(word[2:].partition("=")[0] not in known for word in options):
         return list(arguments)
@@ -237,6 +243,12 @@ def with_dashes(arguments: Sequence[str]) -> list[str]:
     if not is_chosen and (error := unclear(store, [*before, verb, *options], names, words)):
         raise error
     return [*arguments[: len(arguments) - len(words)], DASHES, *words]
+
+
+def first_unknown_flag(words: Sequence[str], known: Flags) -> int:
+    """Return its position, the number of words if there is none."""
+    flags = (word.startswith("-") and word.lstrip("-").partition("=")[0] not in known for word in words)
+    return next((at for at, is_unknown in enumerate(flags) if is_unknown), len(words))
 
 
 def is_machine(store: Store, word: str) -> bool:
@@ -277,7 +289,7 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     if near and not names:
         return missing(word, Hint("Did you mean", line([near], rest)))
     # docker's commands, and programs of this computer.
-    known = (lambda name: name in {*DOCKERS.split(), *VERBS}) if verb == "docker" else shutil.which
+    known = shutil.which if verb == "run" else (lambda name: name in {*DOCKERS.split(), *VERBS})
     if not names and command[1:] and not known(word):
         return missing(word, Hint("If it is the command, name a machine first", line([PLACEHOLDER], command)))
     if not names:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # cobra's ShellCompDirective: files, too; no files; only directories; no space after.
 FILES, NOTHING_ELSE, DIRECTORIES, NO_BLANK = 0, 4, 16, 2
 # After two dashes they take another program's command line.
-ORDERS = ("run", "docker", "socket")
+ORDERS = ("run", "docker", "compose", "socket")
 HELP = Flag("-h", "--help", help="Show help.")
 # Selectors and names that no shell changes.
 UNQUOTED = r"[A-Za-z0-9][A-Za-z0-9=._/-]*"

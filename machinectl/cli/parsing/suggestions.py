@@ -42,7 +42,7 @@ SAME = {
 }
 # docker's commands that work on an engine.
 DOCKERS = (
-    "attach build buildx commit compose container events exec history image load logs network pause "
+    "attach build buildx commit container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
 COMMANDS = {
