@@ -8,14 +8,13 @@ import stat
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
-from machinectl.compose.local_files import MADE
+from machinectl.compose.local_files import MADE, FileHere
 from machinectl.compose.sent_files import NANO, above
 from machinectl.errors import Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.compose.local_files import FileHere
     from machinectl.compose.sent_files import Changes, FileThere
 
 
@@ -24,13 +23,7 @@ def write_archive(to: BinaryIO, changes: Changes, there: Mapping[str, FileThere]
     parents = {place for path in changes.new for place in above(path)} - changes.new.keys()
     with tarfile.open(fileobj=to, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 16) as archive:
         for path in sorted(parents):
-            host = there.get(path)
-            add(
-                archive,
-                f"tree{path}",
-                MADE._replace(mode=host.mode, uid=host.uid, gid=host.gid) if host else MADE,
-                path,
-            )
+            add(archive, f"tree{path}", FileHere(*there[path][:3]) if path in there else MADE, path)
         for path, entry in sorted(changes.new.items()):
             add(archive, f"tree{path}", entry, path)
         for path, entry in sorted(changes.in_place.items()):

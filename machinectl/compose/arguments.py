@@ -87,7 +87,7 @@ def project_files(line: CommandLine, environment: Mapping[str, str]) -> list[str
     """Return the absolute paths of the compose files; an empty list if there is none."""
     if FILE in line.values:
         return list(line.values[FILE])
-    directory = line.values.get(DIRECTORY, [os.getcwd()])[-1]
+    directory = line.values.get(DIRECTORY, [working_directory(environment)])[-1]
     settings = {**dict(settings_in(os.path.join(directory, ENVIRONMENT_FILE))), **environment}
     if named := settings.get("COMPOSE_FILE"):
         separator = settings.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
@@ -98,6 +98,12 @@ def project_files(line: CommandLine, environment: Mapping[str, str]) -> list[str
             return []
         directory = above
     return [*found, *first_of(directory, OVERRIDES)]
+
+
+def working_directory(environment: Mapping[str, str]) -> str:
+    """Return $PWD, as Go does: a project has the name of its directory, which may be a link."""
+    shown = environment.get("PWD", "")
+    return shown if os.path.isabs(shown) and os.path.realpath(shown) == os.getcwd() else os.getcwd()
 
 
 def first_of(directory: str, names: Sequence[str]) -> list[str]:

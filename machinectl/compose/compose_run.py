@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.compose.arguments import DRY_RUN, FILE, PROJECT_NAME, parse, project_directory, project_files
@@ -35,8 +36,6 @@ class ComposeRun:
         if "--allow" in self.line.arguments:
             hint = Hint("Put it before the command", "machinectl compose --allow <DIR> <NAME> up")
             raise UsageError("--allow is machinectl's", hint)
-        # Said once for all machines.
-        self.has_warned = False
         self.is_dry = DRY_RUN in self.line.options or DRY_RUN in self.line.arguments
         self.project = read_project(self.line, os.environ, allowed) if self.line.starts else None
 
@@ -57,22 +56,9 @@ class ComposeRun:
                 yield self.words(Brought()), environment, lambda: None
                 return
             copies = Copies(self.store, Engine(name, environment), project.directory, project.name)
-            if self.is_dry:
-                copies.preview(project, console)
-                yield self.words(Brought()), environment, lambda: None
-                return
-            brought = copies.bring(project, console)
-            if brought.is_first and not self.has_warned:
-                self.has_warned = True
-                console.note(
-                    f'Plain docker compose would give the containers of "{project.name}" empty directories',
-                    Hint("From now on", "machinectl compose", name, "up", "-d"),
-                )
-            yield (
-                self.words(brought),
-                self.environment(environment, brought),
-                lambda: copies.refresh(project, console),
-            )
+            brought = (copies.preview if self.is_dry else copies.bring)(project, console)
+            refresh = partial(copies.refresh, project, console)
+            yield self.words(brought), self.environment(environment, brought), refresh
 
     def words(self, brought: Brought) -> list[str]:
         line = self.line

@@ -13,15 +13,15 @@ from machinectl.compose.host_container import Engine
 from machinectl.compose.local_files import LocalFiles
 from machinectl.compose.sent_files import (
     Changes,
+    Look,
     SentFiles,
     all_entries,
     changed_paths,
     paths_to_look_at,
     plan_changes,
-    stat_lines,
 )
 from machinectl.console import confirm
-from machinectl.errors import Declined, Hint, MachineError
+from machinectl.errors import Declined, Hint, MachineError, one_line
 from machinectl.files.atomic import Translated, make_directories, read_file, remove_if_present, replace_file
 from machinectl.hosts.docker_program import engine_environment
 from machinectl.machines.store.store_paths import Lock
@@ -48,7 +48,6 @@ class Brought(NamedTuple):
     """`override` is the path of a compose file, "" if nothing is needed. `is_anew`: copies that were there are gone."""
 
     override: str = ""
-    is_first: bool = False
     is_anew: bool = False
 
 
@@ -77,27 +76,40 @@ class Copies:
             if not project.sources:
                 return Brought()
             replace_file(f"{self.path}.yaml", project.override(self.place).encode())
-        return Brought(f"{self.path}.yaml", not known.entries, is_anew and bool(known.entries))
+        if not known.entries:
+            console.note(
+                f'Plain docker compose would give the containers of "{project.name}" empty directories',
+                Hint("From now on", "machinectl compose", self.engine.name, "up", "-d"),
+            )
+        return Brought(f"{self.path}.yaml", is_anew and bool(known.entries))
 
-    def preview(self, project: Project, console: Console) -> None:
+    def preview(self, project: Project, console: Console) -> Brought:
         """Say what would be sent, as far as it can be told from here."""
         local = LocalFiles(project)
         changed = changed_paths(local, SentFiles.read(f"{self.path}.json"))
         sent = [local.entries[path] for path in changed if path in local.entries]
         total = human_size(sum(entry.size for entry in sent))
         console.note(f'Would send {plural(len(sent), "file")} ({total}) to "{self.engine.name}"')
+        return Brought(f"{self.path}.yaml" if os.path.exists(f"{self.path}.yaml") else "")
 
     def update(self, project: Project, known: SentFiles, console: Console) -> bool:
         """Send what changed, and return whether all copies had to be made anew."""
         local = LocalFiles(project)
         sent = SentFiles(project.name, project.directory, known.mark, known.entries, known.pending)
         changed = changed_paths(local, sent)
-        mark, there = self.look(changed, project.host_paths, console)
-        is_anew = not mark or mark != known.mark
+        here = sorted(filter(os.path.exists, project.host_paths))
+        look = self.look(changed, here)
+        if absent := sorted({*here}.difference(look.host_paths)):
+            console.warn(
+                f'"{self.engine.name}" has no {first_names(absent)}, which is here: absolute paths are the host\'s',
+                Hint("To copy it there", "machinectl compose --allow", absent[0], self.engine.name, "up", "-d"),
+            )
+        is_anew = not look.mark or look.mark != known.mark
         if is_anew:
             sent = SentFiles(project.name, project.directory, secrets.token_hex(16))
             changed = changed_paths(local, sent)
-            _, there = self.look(changed, (), console)
+            look = self.look(changed)
+        there = look.files
         changes = plan_changes(local, sent, changed, there)
         if changes or is_anew:
             ask_if_large(changes, console)
@@ -115,21 +127,16 @@ class Copies:
             )
         return is_anew
 
-    def look(
-        self, changed: Sequence[str], host_paths: Sequence[str], console: Console
-    ) -> tuple[str, Mapping[str, FileThere]]:
-        """Return the copies' mark and what is at the paths. Warn of host paths that are here and not there."""
+    def look(self, changed: Sequence[str], host_paths: Sequence[str] = ()) -> Look:
         data = b"".join(os.fsencode(f".{path}") + b"\0" for path in paths_to_look_at(changed))
-        here = sorted(filter(os.path.exists, host_paths))
-        printed = self.engine.run_script("look.sh", here, self.place, lambda stdin: stdin.write(data))
-        lines = printed.splitlines()
-        empty = lines.index("", 1)
-        if absent := sorted({*here}.difference(lines[1:empty])):
-            console.warn(
-                f'"{self.engine.name}" has no {first_names(absent)}, which is here: absolute paths are the host\'s',
-                Hint("To copy it there", "machinectl compose --allow", absent[0], self.engine.name, "up", "-d"),
-            )
-        return lines[0], stat_lines(lines[empty + 1 :])
+        printed = self.engine.run_script("look.sh", host_paths, self.place, lambda stdin: stdin.write(data))
+        try:
+            return Look.read(printed)
+        except ValueError as exc:
+            raise MachineError(
+                f'The programs of "{self.engine.name}" print what nobody expects: {one_line(printed)}',
+                Hint("Look at its host", "machinectl ssh", self.engine.name),
+            ) from exc
 
     def send(self, changes: Changes, mark: str, there: Mapping[str, FileThere], console: Console) -> None:
         end = f"end-{secrets.token_hex(16)}"
@@ -196,8 +203,14 @@ def check_project_name(engine: Engine, project: Project) -> None:
     """Raise MachineError if another directory has a project of this name: compose would replace its containers."""
     label = f"{{{{.Label {json.dumps(WORKING_DIRECTORY)}}}}}"
     of_project = f"--filter=label=com.docker.compose.project={project.name}"
-    listed = engine.docker("ps", "--all", of_project, f"--format={label}").stdout
-    others = {line for line in os.fsdecode(listed).splitlines() if line} - {project.directory}
+    listed = engine.docker("ps", "--all", of_project, f"--format={label}")
+    if listed.returncode:
+        raise MachineError(
+            f'The engine of "{engine.name}" does not answer: {one_line(os.fsdecode(listed.stderr))}',
+            Hint("See why", "machinectl doctor", engine.name),
+        )
+    own = os.path.realpath(project.directory)
+    others = {line for line in os.fsdecode(listed.stdout).splitlines() if line and os.path.realpath(line) != own}
     if others:
         raise MachineError(
             f'"{engine.name}" runs a project "{project.name}" from {min(others)}, whose containers this would replace',

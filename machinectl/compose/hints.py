@@ -35,7 +35,7 @@ def before_docker(console: Console, names: Sequence[str], words: Sequence[str]) 
 def absent_files(line: CommandLine) -> list[str]:
     """Return what only this computer has."""
     try:
-        project = read_project(line, os.environ, [os.sep])
+        project = read_project(line, os.environ, ())
     except MachineError:
         return []
     return [os.path.relpath(source, project.directory) for source in project.sources]

@@ -10,6 +10,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 IMAGE = "machinectl/files:1"
 # The directories of the host that its programs need.
 LINKS = ("bin", "sbin", "lib", "lib64", "usr")
-# What root may do in the container: write files of any owner, and look from the host's root.
+# Root may write files of any owner, and look from the host's root; there is no network, and no log of what it prints.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SYS_CHROOT")
+OPTIONS = (
+    *("--rm", "-i", "--pull=never", "--network=none", "--log-driver=none", "--userns=host", "--cap-drop=ALL"),
+    *(f"--cap-add={capability}" for capability in CAPABILITIES),
+    *("--security-opt=no-new-privileges", "--security-opt=label=disable", "--volume=/:/host:ro", "--workdir=/copies"),
+)
 # docker run's exit status if the container cannot start.
 NOT_STARTED = 125
 
@@ -61,32 +67,18 @@ class Engine(NamedTuple):
     def run_once(
         self, command: Sequence[str], directory: str, feed: Callable[[BinaryIO], object]
     ) -> tuple[int, str, str]:
-        options = [
-            "--rm",
-            "-i",
-            "--pull=never",
-            "--network=none",
-            "--log-driver=none",
-            "--userns=host",
-            "--cap-drop=ALL",
-        ]
-        options += [f"--cap-add={capability}" for capability in CAPABILITIES]
-        options += ["--security-opt=no-new-privileges", "--security-opt=label=disable"]
-        options += ["--volume=/:/host:ro", f"--volume={directory}:/copies", "--workdir=/copies", IMAGE]
         with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
             program = subprocess.Popen(
-                [docker_program(), "run", *options, *command],
+                [docker_program(), "run", *OPTIONS, f"--volume={directory}:/copies", IMAGE, *command],
                 env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=printed,
                 stderr=said,
             )
             try:
-                try:
-                    feed(cast("BinaryIO", program.stdin))
-                    cast("BinaryIO", program.stdin).close()
-                except BrokenPipeError:
-                    pass
+                # It may end early, and then says why.
+                with suppress(BrokenPipeError), cast("BinaryIO", program.stdin) as stdin:
+                    feed(stdin)
                 status = program.wait()
             finally:
                 program.kill()

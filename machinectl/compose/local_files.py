@@ -59,6 +59,8 @@ class LocalFiles:
             self._add_source(source, public=source in public)
 
     def _add_source(self, source: str, *, public: bool) -> None:
+        if not source.isprintable():
+            raise MachineError(f"{source} has a control character in its path", Hint("Rename it"))
         above = os.path.dirname(source)
         while above != ROOT:
             self.entries.setdefault(above, MADE)

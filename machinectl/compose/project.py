@@ -70,14 +70,10 @@ class Project:
         return json.dumps(found, indent=1).replace("$", "$$")
 
 
-class ComposeRefused(MachineError):
-    """docker compose does not accept the project."""
-
-
 def read_project(line: CommandLine, environment: Mapping[str, str], allowed: Sequence[str]) -> Project:
     """Read a project, whose sources may also be in the `allowed` directories.
 
-    Raises UsageError for a source outside, and ComposeRefused.
+    Raises UsageError for a source outside, and MachineError if compose refuses the project.
     """
     files = project_files(line, environment)
     if not files:
@@ -141,9 +137,7 @@ def outside(words: str, source: str, user: str) -> UsageError:
     directory = source if os.path.isdir(source) else os.path.dirname(source)
     return UsageError(
         f"{words} of {user} is outside of the project",
-        Hint(
-            "To copy it to the host, too, allow its directory", "machinectl compose --allow", directory, "<NAME>", "up"
-        ),
+        Hint("To copy it to the host, too", "machinectl compose --allow", directory, "<NAME>", "up"),
     )
 
 
@@ -167,7 +161,7 @@ def config(
             # It writes $ as $$, which stands for it in a compose file.
             return as_dict(json.loads(done.stdout.replace(b"$$", b"$")))
     said = done.stderr.decode(errors="replace").strip()
-    raise ComposeRefused(
+    raise MachineError(
         f"docker compose: {one_line(said.splitlines()[-1] if said else 'it gives no reason')}",
         Hint("See the whole message", "docker compose config --quiet"),
     )

@@ -14,7 +14,7 @@ from machinectl.files.atomic import read_file, replace_file
 from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.compose.local_files import LocalFiles
 
@@ -62,13 +62,9 @@ class SentFiles:
             entries = {name: FileHere(*entry) for name, entry in as_dict(found.get("entries")).items()}
         except (OSError, ValueError, TypeError):
             return cls()
-        words = {name: str(found.get(name, "")) for name in ("project", "directory", "mark")}
-        return cls(
-            **words,
-            entries=entries,
-            pending=set(as_list(found.get("pending"))),
-            left_out=as_list(found.get("left_out")),
-        )
+        project, directory, mark = (str(found.get(name, "")) for name in ("project", "directory", "mark"))
+        pending, left_out = (as_list(found.get(name)) for name in ("pending", "left_out"))
+        return cls(project, directory, mark, entries, set(pending), left_out)
 
 
 @dataclass
@@ -175,10 +171,21 @@ def with_host_owner(entry: FileHere, known: FileHere | None, host: FileThere) ->
     return entry._replace(mode=mode, uid=uid, gid=gid)
 
 
-def stat_lines(lines: Iterable[str]) -> dict[str, FileThere]:
-    """Read lines of `stat -c '%f %s %Y %u %g %n'` by path, which begins with a period."""
-    found = {}
-    for line in lines:
-        mode, size, time, uid, gid, name = line.split(" ", 5)
-        found[name.removeprefix(".")] = FileThere(int(mode, 16), int(uid), int(gid), int(size), int(time))
-    return found
+class Look(NamedTuple):
+    """What look.sh prints: the copies' mark, the host's paths that are there, and what is at the copies' paths."""
+
+    mark: str
+    host_paths: list[str]
+    files: dict[str, FileThere]
+
+    @classmethod
+    def read(cls, text: str) -> Look:
+        """Raise ValueError for another text."""
+        mark, *lines = text.splitlines()
+        empty = lines.index("")
+        files = {}
+        for line in lines[empty + 1 :]:
+            # stat -c '%f %s %Y %u %g %n'; the name begins with a period.
+            mode, size, time, uid, gid, name = line.split(" ", 5)
+            files[name.removeprefix(".")] = FileThere(int(mode, 16), int(uid), int(gid), int(size), int(time))
+        return cls(mark, lines[:empty], files)

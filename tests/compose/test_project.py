@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.compose.arguments import CommandLine, parse, project_directory, project_files
-from machinectl.compose.project import ComposeRefused, Project, read_project, with_files
-from machinectl.errors import UsageError
+from machinectl.compose.project import Project, read_project, with_files
+from machinectl.errors import MachineError, UsageError
 from tests.support.example import need_compose
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_a_project_that_compose_refuses_and_one_that_is_not_there_are_errors(dir
     with pytest.raises(UsageError, match="no compose file"):
         project()
     (directory / "compose.yaml").write_text("services: {web: {}}")
-    with pytest.raises(ComposeRefused, match="neither an image nor a build"):
+    with pytest.raises(MachineError, match="neither an image nor a build"):
         project()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from machinectl.compose.archive import write_archive
 from machinectl.compose.local_files import FileHere, entry_at
-from machinectl.compose.sent_files import Changes, stat_lines
+from machinectl.compose.sent_files import Changes, Look
 from tests.support.real import need
 
 MARK, END = "mark", "end-1"
@@ -89,9 +89,9 @@ def test_files_arrive_whole_with_owner_mode_and_time(shell: list[str], there: Pa
     assert (target / "one").stat().st_ino == before
     assert sorted(path.name for path in there.iterdir() if path.name.startswith(".")) == [".mark"]
     seen = run(shell, "look.sh", there, data=b"".join(b"." + os.fsencode(path) + b"\0" for path in (*paths, "/p/no")))
-    mark, empty, *lines = seen.stdout.decode().splitlines()
-    assert (seen.returncode, mark, empty) == (0, MARK, "")
-    assert {path: file.size for path, file in stat_lines(lines).items() if not path.endswith("link")} == {
+    look = Look.read(seen.stdout.decode())
+    assert (seen.returncode, look.mark, look.host_paths) == (0, MARK, [])
+    assert {path: file.size for path, file in look.files.items() if not path.endswith("link")} == {
         path: file.size for path, file in paths.items() if file.link is None
     }
 

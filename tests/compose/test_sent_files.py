@@ -13,12 +13,12 @@ from machinectl.compose.sent_files import (
     NANO,
     Changes,
     FileThere,
+    Look,
     SentFiles,
     all_entries,
     changed_paths,
     paths_to_look_at,
     plan_changes,
-    stat_lines,
 )
 
 if TYPE_CHECKING:
@@ -141,5 +141,9 @@ def test_the_list_is_read_as_it_was_written_and_a_damaged_one_is_empty(tmp_path:
     assert SentFiles.read(path) == SentFiles()
 
 
-def test_lines_of_stat_are_read_with_any_name() -> None:
-    assert stat_lines(["81a4 3 100 999 998 ./p/a b  c"]) == {"/p/a b  c": FileThere(0o100644, 999, 998, 3, 100)}
+def test_what_a_host_prints_is_read_with_any_name_or_refused() -> None:
+    look = Look.read("mark\n/srv\n\n81a4 3 100 999 998 ./p/a b  c\n")
+    assert look == Look("mark", ["/srv"], {"/p/a b  c": FileThere(0o100644, 999, 998, 3, 100)})
+    for text in ("", "mark\n", "mark\n\nrm -rf /\n", "mark\n\n81a4 x 100 999 998 ./p\n"):
+        with pytest.raises(ValueError, match=r"not in list|unpack|literal"):
+            Look.read(text)
